@@ -1,0 +1,1 @@
+"""flockpit: a visual cockpit for flocks of machines."""

@@ -1,0 +1,1 @@
+"""Transport, fault panel and share controls."""

@@ -1,0 +1,1 @@
+"""Decks: one main view and its instruments per simulation layer."""

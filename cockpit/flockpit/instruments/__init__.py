@@ -1,0 +1,1 @@
+"""Reusable views: pure functions from state to columns, and the figures that show them."""

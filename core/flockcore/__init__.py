@@ -1,0 +1,1 @@
+"""Simulation core of flockpit: numpy and the standard library only."""

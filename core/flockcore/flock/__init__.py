@@ -1,0 +1,1 @@
+"""The flock layer: decaying fields, topology, heartbeats, ballots and the module tick."""

@@ -1,0 +1,1 @@
+"""What every layer stands on: time, randomness, the network, faults and history."""

@@ -1,0 +1,1 @@
+"""The static site: the cockpit on Pyodide, without a server."""
