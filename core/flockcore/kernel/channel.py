@@ -1,0 +1,446 @@
+"""A layer's own channel: fan-out, flight, inboxes and the receive budget.
+
+Messages travel along *edges*. Edge `observer * R + slot` leads from the node in that slot of the
+observer's reach to the observer, so a copy is one integer, and what the observer keeps about the
+sender is found without a search. A message sent in a tick is delivered at the end of that tick, or
+of a later one when it is delayed, and read in the tick after that.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flockcore.kernel.network import Network
+from flockcore.kernel.rng import pair_key
+from flockcore.kernel.state import Captured
+
+__all__ = ["BODY", "Channel", "FanOut", "InboxRule", "Parcel", "Traffic"]
+
+type Indices = NDArray[np.intp]
+type Mask = NDArray[np.bool_]
+
+BODY = 5
+"""Integers that a message carries beside its kind and its sequence number."""
+
+_FAN_OUTS_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRule:
+    """How a node reads its inbox.
+
+    Attributes:
+        budget: messages read per tick; None reads all.
+        limit: messages kept unread; what comes beyond is dropped. None keeps all.
+        newest: of several unread messages of a `newest` kind from one sender only the content of
+            the last is kept, in the place of the first (anomaly Q18).
+        newest_kinds: the message kinds that `newest` concerns.
+    """
+
+    budget: int | None = 16
+    limit: int | None = 256
+    newest: bool = True
+    newest_kinds: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Parcel:
+    """Copies of messages of one kind, as struct of arrays over n copies.
+
+    Attributes:
+        kind: message kind.
+        edge: the edge that each copy takes, shape (n,).
+        order: where each copy stands in the order of sending, shape (n,).
+        sequence: 8-bit sequence number, shape (n,).
+        body: further content, shape (n, BODY); empty (n, 0) for kinds without.
+    """
+
+    kind: int
+    edge: Indices
+    order: NDArray[np.int64]
+    sequence: NDArray[np.uint8]
+    body: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.edge)
+
+    def take(self, index: Indices | Mask) -> "Parcel":
+        """Return the copies at `index`."""
+        return Parcel(
+            self.kind, self.edge[index], self.order[index], self.sequence[index], self.body[index]
+        )
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Copies counted in one tick.
+
+    Attributes:
+        sent: copies handed to the network, duplicates not included.
+        delivered: copies put into an inbox.
+        lost: copies that a loss took.
+        cut: copies that a partition or cut stopped.
+        down: copies for a node that is crashed or absent.
+        full: copies for a full inbox.
+        merged: unread heartbeats replaced by a newer one of the same sender.
+        duplicated: copies that the network added.
+        delayed: copies that arrive later than without faults.
+        octets: payload bytes handed to the network.
+    """
+
+    sent: int = 0
+    delivered: int = 0
+    lost: int = 0
+    cut: int = 0
+    down: int = 0
+    full: int = 0
+    merged: int = 0
+    duplicated: int = 0
+    delayed: int = 0
+    octets: int = 0
+
+    def clear(self) -> None:
+        """Start a new tick."""
+        for item in fields(self):
+            setattr(self, item.name, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """The edges that a set of senders reaches, with what the network asks for.
+
+    Attributes:
+        edge: one edge per copy, shape (n,), ordered by sender.
+        source: sender of each copy, shape (n,).
+        target: receiver of each copy, shape (n,).
+        pairs: `flockcore.kernel.rng.pair_key` of each copy, shape (n,).
+        rank: position of each copy's sender among the senders, shape (n,).
+    """
+
+    edge: Indices
+    source: Indices
+    target: Indices
+    pairs: NDArray[np.uint64]
+    rank: Indices
+
+    @classmethod
+    def along(cls, edge: Indices, source: Indices, rank: Indices, reach: int) -> Self:
+        """Return the fan-out along given edges."""
+        target = edge // reach
+        return cls(edge, source, target, pair_key(source, target), rank)
+
+
+class Channel:
+    """Sends, delivers and hands out the messages of one layer.
+
+    Args:
+        network: the faults that act on copies.
+        peer: the node in each slot of each reach, -1 for none, shape (N, R).
+        hearers: for each node its out-edges, as CSR (start (N+1,), edge (E,)).
+        rule: how inboxes are read.
+        tick: the present tick.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        peer: NDArray[np.int32],
+        hearers: tuple[Indices, Indices],
+        rule: InboxRule,
+    ) -> None:
+        self.network = network
+        self.rule = rule
+        self.traffic = Traffic()
+        self.inbox: list[Parcel] = []
+        self._flight: list[tuple[NDArray[np.int64], Parcel]] = []
+        self._fan_outs: OrderedDict[bytes, FanOut] = OrderedDict()
+        self.connect(peer, hearers)
+
+    def connect(self, peer: NDArray[np.int32], hearers: tuple[Indices, Indices]) -> None:
+        """Use another reach; messages under way must have been moved by the caller."""
+        self.peer = peer
+        self.nodes, self.reach = peer.shape
+        self._peer_flat = peer.reshape(-1)
+        self._start, self._out = hearers
+        self._fan_outs.clear()
+
+    @property
+    def under_way(self) -> list[Parcel]:
+        """All parcels in flight or unread; edges may be rewritten in place."""
+        return [*self.inbox, *(parcel for _, parcel in self._flight)]
+
+    def source(self, edge: Indices) -> Indices:
+        """Return the sender at the far end of each edge."""
+        return self._peer_flat[edge].astype(np.intp)
+
+    def edge_from(self, source: Indices, target: Indices) -> Indices:
+        """Return the edge from each source to each target, -1 where the target cannot hear it."""
+        hit = self.peer[target] == source[:, None]
+        slot = hit.argmax(axis=1)
+        return np.where(hit.any(axis=1), target * self.reach + slot, -1)
+
+    def fan_out(self, senders: Indices) -> FanOut:
+        """Return all edges to the hearers of `senders`, shape (n,) in ascending order.
+
+        The sets of nodes that send in a tick recur with the heartbeat period, so they are kept.
+        """
+        key = senders.tobytes()
+        kept = self._fan_outs.get(key)
+        if kept is not None:
+            self._fan_outs.move_to_end(key)
+            return kept
+        first = self._start[senders]
+        counts = self._start[senders + 1] - first
+        ends = np.cumsum(counts)
+        total = int(ends[-1]) if len(ends) else 0
+        rank = np.repeat(np.arange(len(senders), dtype=np.intp), counts)
+        place = np.arange(total, dtype=np.intp) + np.repeat(first - (ends - counts), counts)
+        made = FanOut.along(self._out[place], senders[rank], rank, self.reach)
+        self._fan_outs[key] = made
+        if len(self._fan_outs) > _FAN_OUTS_KEPT:
+            self._fan_outs.popitem(last=False)
+        return made
+
+    def send(
+        self,
+        *,
+        kind: int,
+        along: FanOut,
+        order: NDArray[np.int64],
+        tick: int,
+        octets: int,
+        sequence: NDArray[np.uint8] | None = None,
+        body: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Hand one copy per edge to the network.
+
+        Args:
+            kind: message kind.
+            along: the edges.
+            order: position of each sender in the order of sending, shape (senders,).
+            tick: the present tick.
+            octets: payload length of one message in bytes.
+            sequence: sequence number per sender, shape (senders,).
+            body: content per sender, shape (senders, BODY).
+        """
+        count = len(along.edge)
+        if count == 0:
+            return
+        fate = self.network.dispatch(
+            kind=kind, source=along.source, target=along.target, tick=tick, pairs=along.pairs
+        )
+        rank, edge = along.rank, along.edge
+        if fate.index is not None:
+            rank, edge = rank[fate.index], edge[fate.index]
+        parcel = Parcel(
+            kind,
+            edge,
+            order[rank],
+            np.zeros(len(rank), np.uint8) if sequence is None else sequence[rank],
+            np.zeros((len(rank), 0), np.int64) if body is None else body[rank],
+        )
+        self._count(fate.index, count, octets)
+        due = np.full(len(rank), tick, np.int64) if fate.ticks is None else tick + fate.ticks
+        self.traffic.delayed += int(np.count_nonzero(due > tick))
+        self._flight.append((due, parcel))
+
+    def _count(self, index: Indices | None, count: int, octets: int) -> None:
+        self.traffic.sent += count
+        self.traffic.octets += count * octets
+        if index is not None:
+            arrived = np.zeros(count, dtype=np.bool_)
+            arrived[index] = True
+            distinct = int(np.count_nonzero(arrived))
+            self.traffic.lost += count - distinct
+            self.traffic.duplicated += len(index) - distinct
+
+    def deliver(self, tick: int, reachable: Mask) -> None:
+        """Put what is due at the end of `tick` into the inboxes.
+
+        Args:
+            tick: the present tick.
+            reachable: nodes whose inbox takes messages, shape (N,).
+        """
+        everyone = bool(reachable.all())
+        waiting: list[tuple[NDArray[np.int64], Parcel]] = []
+        for due, parcel in self._flight:
+            now = due <= tick
+            if not now.all():
+                later = np.flatnonzero(~now)
+                waiting.append((due[later], parcel.take(later)))
+                parcel = parcel.take(np.flatnonzero(now))
+            if len(parcel):
+                parcel = self._arrive(parcel, reachable, everyone=everyone)
+            if len(parcel):
+                self.traffic.delivered += len(parcel)
+                self.inbox.append(parcel)
+        self._flight = waiting
+
+    def _arrive(self, parcel: Parcel, reachable: Mask, *, everyone: bool) -> Parcel:
+        if everyone and not self.network.divided:
+            return parcel
+        target = parcel.edge // self.reach
+        if not everyone:
+            up = reachable[target]
+            if not up.all():
+                self.traffic.down += int(np.count_nonzero(~up))
+                parcel, target = parcel.take(up), target[up]
+        passing = self.network.cross(self.source(parcel.edge), target)
+        if passing is not None and not passing.all():
+            self.traffic.cut += int(np.count_nonzero(~passing))
+            parcel = parcel.take(passing)
+        return parcel
+
+    def read(self, ticking: Mask) -> list[Parcel]:
+        """Hand out what the nodes that run read in this tick, in order, and keep the rest.
+
+        Args:
+            ticking: nodes that run, shape (N,).
+        """
+        parcels, self.inbox = self.inbox, []
+        if not parcels:
+            return []
+        targets = [parcel.edge // self.reach for parcel in parcels]
+        counts = np.bincount(np.concatenate(targets), minlength=self.nodes)
+        held = np.zeros(self.nodes, dtype=np.bool_)
+        if self.rule.budget is not None:
+            held |= counts > self.rule.budget
+        held |= ~ticking & (counts > 0)
+        if not held.any():
+            return parcels
+        quick: list[Parcel] = []
+        crowded: list[Parcel] = []
+        for parcel, target in zip(parcels, targets, strict=True):
+            mask = held[target]
+            quick.append(parcel.take(~mask))
+            crowded.append(parcel.take(mask))
+        return [parcel for parcel in (*quick, *self._ration(crowded, ticking)) if len(parcel)]
+
+    def _ration(self, parcels: list[Parcel], ticking: Mask) -> list[Parcel]:
+        """Let crowded or stopped nodes read within their budget; keep what they leave."""
+        edge = np.concatenate([parcel.edge for parcel in parcels])
+        order = np.concatenate([parcel.order for parcel in parcels])
+        keep = self._merge(parcels, edge, order) if self.rule.newest else None
+        target = edge // self.reach
+        ranked = np.lexsort((order, target) if keep is None else (order, ~keep, target))
+        sorted_target = target[ranked]
+        new = np.flatnonzero(np.r_[True, sorted_target[1:] != sorted_target[:-1]])
+        place = np.arange(len(ranked)) - np.repeat(new, np.diff(np.r_[new, len(ranked)]))
+        rank = np.empty(len(ranked), dtype=np.intp)
+        rank[ranked] = place
+        budget = len(ranked) if self.rule.budget is None else self.rule.budget
+        readable = np.where(ticking[target], budget, 0)
+        valid = np.ones(len(edge), dtype=np.bool_) if keep is None else keep
+        reading = valid & (rank < readable)
+        staying = valid & ~reading
+        if self.rule.limit is not None:
+            overflow = staying & (rank - readable >= self.rule.limit)
+            self.traffic.full += int(np.count_nonzero(overflow))
+            staying &= ~overflow
+        bounds = np.cumsum([len(parcel) for parcel in parcels])[:-1]
+        pieces = zip(parcels, np.split(reading, bounds), np.split(staying, bounds), strict=True)
+        read = []
+        for parcel, mine, rest in pieces:
+            read.append(parcel.take(mine))
+            if rest.any():
+                self.inbox.append(parcel.take(rest))
+        self._compact()
+        return read
+
+    def _merge(self, parcels: list[Parcel], edge: Indices, order: NDArray[np.int64]) -> Mask | None:
+        """Keep one unread message per sender of the newest-only kinds; None when all stay."""
+        kind = np.concatenate([np.full(len(parcel), parcel.kind) for parcel in parcels])
+        sequence = np.concatenate([parcel.sequence for parcel in parcels])
+        keep = np.ones(len(edge), dtype=np.bool_)
+        for only in self.rule.newest_kinds:
+            mine = np.flatnonzero(kind == only)
+            mine = mine[np.lexsort((order[mine], edge[mine]))]
+            if len(mine) < 2:
+                continue
+            first = np.flatnonzero(np.r_[True, edge[mine][1:] != edge[mine][:-1]])
+            last = np.r_[first[1:], len(mine)] - 1
+            sequence[mine[first]] = sequence[mine[last]]
+            keep[mine] = False
+            keep[mine[first]] = True
+        dropped = len(keep) - int(np.count_nonzero(keep))
+        if dropped == 0:
+            return None
+        self.traffic.merged += dropped
+        bounds = np.cumsum([len(parcel) for parcel in parcels])[:-1]
+        for parcel, renewed in zip(parcels, np.split(sequence, bounds), strict=True):
+            parcel.sequence = renewed
+        return keep
+
+    def _compact(self) -> None:
+        """Join the unread parcels of each kind, so that their number stays bounded."""
+        by_kind: dict[int, list[Parcel]] = {}
+        for parcel in self.inbox:
+            by_kind.setdefault(parcel.kind, []).append(parcel)
+        self.inbox = [_join(parcels) for parcels in by_kind.values()]
+
+    def drop_inbox(self, nodes: Mask) -> None:
+        """Lose the unread messages of `nodes`, shape (N,), as at a crash."""
+        kept = [parcel.take(~nodes[parcel.edge // self.reach]) for parcel in self.inbox]
+        self.inbox = [parcel for parcel in kept if len(parcel)]
+
+    def backlog(self) -> NDArray[np.int64]:
+        """Return the number of delivered, unread messages per node, shape (N,)."""
+        counts = np.zeros(self.nodes, dtype=np.int64)
+        for parcel in self.inbox:
+            counts += np.bincount(parcel.edge // self.reach, minlength=self.nodes)
+        return counts
+
+    def capture(self) -> Captured:
+        """Return inboxes and flight as arrays."""
+        captured: Captured = {}
+        for name, parcels in (
+            ("inbox", self.inbox),
+            ("flight", [parcel for _, parcel in self._flight]),
+        ):
+            for number, parcel in enumerate(parcels):
+                for item in fields(parcel):
+                    value = np.array(getattr(parcel, item.name))
+                    captured[f"{name}.{number:03d}.{item.name}"] = value
+        for number, (due, _) in enumerate(self._flight):
+            captured[f"flight.{number:03d}.due"] = due.copy()
+        return captured
+
+    def restore(self, captured: Captured) -> None:
+        """Take inboxes and flight back."""
+        self.inbox = [parcel for _, parcel in _unpack(captured, "inbox")]
+        self._flight = [
+            (captured[f"{prefix}.due"].copy(), parcel)
+            for prefix, parcel in _unpack(captured, "flight")
+        ]
+
+
+def _unpack(captured: Captured, name: str) -> list[tuple[str, Parcel]]:
+    names = [item.name for item in fields(Parcel)]
+    prefixes = sorted(
+        key.rsplit(".", 1)[0]
+        for key in captured
+        if key.startswith(name + ".") and key.endswith(".kind")
+    )
+    found = []
+    for prefix in prefixes:
+        values: dict[str, Any] = {part: captured[f"{prefix}.{part}"].copy() for part in names}
+        values["kind"] = int(values["kind"])
+        values["edge"] = values["edge"].astype(np.intp)
+        found.append((prefix, Parcel(**values)))
+    return found
+
+
+def _join(parcels: list[Parcel]) -> Parcel:
+    if len(parcels) == 1:
+        return parcels[0]
+    return replace(
+        parcels[0],
+        edge=np.concatenate([parcel.edge for parcel in parcels]),
+        order=np.concatenate([parcel.order for parcel in parcels]),
+        sequence=np.concatenate([parcel.sequence for parcel in parcels]),
+        body=np.concatenate([parcel.body for parcel in parcels]),
+    )

@@ -1,0 +1,101 @@
+"""What a layer of the simulation offers, whatever it simulates."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from flockcore.kernel.script import Span
+from flockcore.kernel.state import Captured
+
+__all__ = ["Event", "Layer", "Status", "Verdict"]
+
+
+class Status(StrEnum):
+    """What can be said of an invariant at a tick."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The state of one invariant.
+
+    Attributes:
+        name: the invariant, in at most four words.
+        status: holds, violated, or unknown when it cannot be known now.
+        reason: at most 34 characters, with a number or a node in it.
+        nodes: the nodes that the reason is about, for a view to point at.
+    """
+
+    name: str
+    status: Status
+    reason: str
+    nodes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth a line in the log.
+
+    Attributes:
+        tick: when it happened.
+        kind: a short word: "fault", "health", "ballot", "state", "quarantine", ...
+        node: the node it is about, -1 for the whole flock.
+        text: one sentence without its subject's tick.
+    """
+
+    tick: int
+    kind: str
+    node: int
+    text: str
+
+
+class Layer(ABC):
+    """One layer of the world: exact and digested, or float and compared by value.
+
+    A layer keeps all its state in dataclass fields (see `flockcore.kernel.state`), draws from the
+    kernel's streams alone and never looks at a clock.
+    """
+
+    name: str
+    exact: bool
+
+    @abstractmethod
+    def start(self) -> None:
+        """Put the layer into its state before the first tick."""
+
+    @abstractmethod
+    def apply(self, begins: Sequence[Span], ends: Sequence[Span], tick: int) -> None:
+        """Let faults and commands of the script begin and end, before the tick itself."""
+
+    @abstractmethod
+    def tick(self, tick: int) -> None:
+        """Advance by one simulation step."""
+
+    @abstractmethod
+    def columns(self) -> Mapping[str, int]:
+        """Return this tick's statistics, one integer per column of the recorded series."""
+
+    @abstractmethod
+    def statistics(self) -> Any:  # noqa: ANN401 - each layer has its own frozen dataclass
+        """Return counters and gauges as a frozen dataclass."""
+
+    @abstractmethod
+    def invariants(self) -> tuple[Verdict, ...]:
+        """Return the verdict on every invariant, as of now."""
+
+    @abstractmethod
+    def events(self, since: int) -> tuple[Event, ...]:
+        """Return what happened at tick `since` or later, oldest first."""
+
+    @abstractmethod
+    def capture(self) -> Captured:
+        """Return the canonical state."""
+
+    @abstractmethod
+    def restore(self, captured: Captured) -> None:
+        """Take a captured state back."""
