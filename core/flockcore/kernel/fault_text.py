@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flockcore.flock.codes import ProposalKind
 from flockcore.kernel import faults as f
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def _clear(fault: f.Clear) -> str:
 
 
 def _propose(fault: f.Propose) -> str:
-    known = {int(kind): kind.name for kind in ProposalKind}
+    known = {number: name.upper() for name, number in f.PROPOSALS.items()}
     kind = known.get(fault.kind, f"kind {fault.kind}")
     need = _share(fault.threshold / f.UNANIMOUS)
     return f"Node {fault.node} proposes {kind} {fault.data}; {need} yes votes approve it."

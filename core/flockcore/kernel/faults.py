@@ -14,18 +14,21 @@ Three kinds of record exist:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from flockcore import rules
 from flockcore.errors import FlockError
-from flockcore.kernel.fault_rules import RULES
 
 __all__ = [
     "COMPONENTS",
     "KINDS",
+    "PROPOSALS",
     "SIMPLE_MAJORITY",
     "STRICT_MAJORITY",
     "SUPERMAJORITY",
+    "THRESHOLDS",
     "TWO_THIRDS",
     "UNANIMOUS",
     "AddTask",
@@ -55,6 +58,9 @@ __all__ = [
     "SetNeighbours",
     "Slow",
     "expand",
+    "from_dict",
+    "to_dict",
+    "validate",
 ]
 
 COMPONENTS = ("load", "thermal", "power", "custom_0", "custom_1", "slack")
@@ -72,9 +78,60 @@ UNANIMOUS = 65536
 """Approval threshold of everybody, raw Q16.16."""
 
 
-def _item(rule: str, *, key: str | None = None) -> dict[str, str | None]:
-    """Metadata of a field: the rule of its value, and its key in files if that differs."""
-    return {"rule": rule, "key": key}
+PROPOSALS = {
+    "mode_change": 0,
+    "power_limit": 1,
+    "shutdown": 2,
+    "reformation": 3,
+    "quarantine": 4,
+    "custom_0": 16,
+    "custom_1": 17,
+    "custom_2": 18,
+    "custom_3": 19,
+}
+"""Numbers of the proposal kinds by name (spec ekk, section 2)."""
+THRESHOLDS = {
+    "simple_majority": SIMPLE_MAJORITY,
+    "strict_majority": STRICT_MAJORITY,
+    "two_thirds": TWO_THIRDS,
+    "supermajority": SUPERMAJORITY,
+    "unanimous": UNANIMOUS,
+}
+"""Approval thresholds by name, raw Q16.16."""
+
+# 10^12 us are eleven days: beyond that a time is a slip of the pen.
+_TIME = rules.whole(0, 10**12, " microseconds")
+_OPTIONAL_TIME = rules.optional(_TIME)
+_TICKS = rules.whole(1, 10**9, " ticks")
+_TICK = rules.optional(rules.whole(1, 10**9))
+_EVERY = rules.whole(2, 10_000, " ticks")
+_TIMES = rules.whole(1, 10_000)
+_NODE = rules.one_node()
+_NODES = rules.nodes(empty=False)
+_LINKS = rules.nodes(empty=True)
+_GROUPS = rules.groups()
+_WAYS = rules.pairs("a list of pairs [from group, to group]")
+_COORDINATE = rules.whole(-32_768, 32_767)
+_COMPONENT = rules.whole_of({name: number for number, name in enumerate(COMPONENTS)}, 0, 5)
+_BYTE = rules.whole(0, 255)
+_BITS = rules.whole(0, 0xFFFF)
+_DATA = rules.whole(0, 2**32 - 1)
+_PROPOSAL = rules.whole_of(PROPOSALS, 0, 255)
+_THRESHOLD = rules.whole_of(THRESHOLDS, 1, UNANIMOUS)
+_BALLOT = rules.whole(1, 65_535)
+_OPTIONAL_BALLOT = rules.optional(_BALLOT)
+_NEIGHBOURS = rules.whole(3, 15)
+
+
+def _read_fault(value: object) -> Fault:
+    return value if isinstance(value, Fault) else from_dict(value)
+
+
+_FAULT = rules.Rule(
+    allowed="a lasting fault with its kind and keys",
+    read=_read_fault,
+    write=lambda value: to_dict(value),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,26 +147,16 @@ class Fault:
     kind_name: ClassVar[str] = ""
     lasting: ClassVar[bool] = False
 
-    start: int | None = field(default=None, metadata=_item("optional_tick"))
-    until: int | None = field(default=None, metadata=_item("optional_tick"))
+    start: int | None = field(default=None, metadata=rules.ruled(_TICK))
+    until: int | None = field(default=None, metadata=rules.ruled(_TICK))
 
     def __post_init__(self) -> None:
-        """Turn lists into tuples and numpy numbers into plain ones.
+        """Turn lists into tuples, names into numbers and numpy numbers into plain ones.
 
         Raises:
             FlockError: If a value is of the wrong type; the message names kind and key.
         """
-        for item in fields(self):
-            rule = RULES[item.metadata["rule"]]
-            value = getattr(self, item.name)
-            try:
-                object.__setattr__(self, item.name, rule.read(value))
-            except (TypeError, ValueError) as error:
-                key = item.metadata["key"] or item.name
-                allowed = rule.allowed.replace("{last}", "N-1")
-                raise FlockError(
-                    f"{self.kind_name}: {key} is {value!r}; allowed is {allowed}"
-                ) from error
+        rules.coerce(self, self.kind_name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +171,8 @@ class Partition(Fault):
     kind_name: ClassVar[str] = "partition"
     lasting: ClassVar[bool] = True
 
-    groups: tuple[tuple[int, ...], ...] = field(metadata=_item("groups"))
-    one_way: tuple[tuple[int, int], ...] = field(default=(), metadata=_item("pairs"))
+    groups: tuple[tuple[int, ...], ...] = field(metadata=rules.ruled(_GROUPS))
+    one_way: tuple[tuple[int, int], ...] = field(default=(), metadata=rules.ruled(_WAYS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +182,9 @@ class Cut(Fault):
     kind_name: ClassVar[str] = "cut"
     lasting: ClassVar[bool] = True
 
-    source: int = field(metadata=_item("node"))
-    target: int = field(metadata=_item("node"))
-    both: bool = field(default=True, metadata=_item("flag"))
+    source: int = field(metadata=rules.ruled(_NODE))
+    target: int = field(metadata=rules.ruled(_NODE))
+    both: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +193,8 @@ class LinkFault(Fault):
 
     lasting: ClassVar[bool] = True
 
-    sources: tuple[int, ...] = field(default=(), metadata=_item("links"))
-    targets: tuple[int, ...] = field(default=(), metadata=_item("links"))
+    sources: tuple[int, ...] = field(default=(), metadata=rules.ruled(_LINKS))
+    targets: tuple[int, ...] = field(default=(), metadata=rules.ruled(_LINKS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +203,7 @@ class Loss(LinkFault):
 
     kind_name: ClassVar[str] = "loss"
 
-    probability: float = field(metadata=_item("share"))
+    probability: float = field(metadata=rules.ruled(rules.SHARE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +212,8 @@ class Delay(LinkFault):
 
     kind_name: ClassVar[str] = "delay"
 
-    min_us: int = field(metadata=_item("us"))
-    mean_us: int = field(default=0, metadata=_item("us"))
+    min_us: int = field(metadata=rules.ruled(_TIME))
+    mean_us: int = field(default=0, metadata=rules.ruled(_TIME))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +222,7 @@ class Duplicate(LinkFault):
 
     kind_name: ClassVar[str] = "duplicate"
 
-    probability: float = field(metadata=_item("share"))
+    probability: float = field(metadata=rules.ruled(rules.SHARE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,8 +231,8 @@ class Reorder(LinkFault):
 
     kind_name: ClassVar[str] = "reorder"
 
-    probability: float = field(metadata=_item("share"))
-    by_us: int = field(metadata=_item("us"))
+    probability: float = field(metadata=rules.ruled(rules.SHARE))
+    by_us: int = field(metadata=rules.ruled(_TIME))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +242,7 @@ class Crash(Fault):
     kind_name: ClassVar[str] = "crash"
     lasting: ClassVar[bool] = True
 
-    nodes: tuple[int, ...] = field(metadata=_item("nodes"))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +251,7 @@ class Restart(Fault):
 
     kind_name: ClassVar[str] = "restart"
 
-    nodes: tuple[int, ...] = field(metadata=_item("nodes"))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +261,7 @@ class Pause(Fault):
     kind_name: ClassVar[str] = "pause"
     lasting: ClassVar[bool] = True
 
-    nodes: tuple[int, ...] = field(metadata=_item("nodes"))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +270,7 @@ class Resume(Fault):
 
     kind_name: ClassVar[str] = "resume"
 
-    nodes: tuple[int, ...] = field(metadata=_item("nodes"))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,8 +280,8 @@ class Slow(Fault):
     kind_name: ClassVar[str] = "slow"
     lasting: ClassVar[bool] = True
 
-    nodes: tuple[int, ...] = field(metadata=_item("nodes"))
-    every: int = field(metadata=_item("every"))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
+    every: int = field(metadata=rules.ruled(_EVERY))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,8 +296,8 @@ class Equivocate(Fault):
     kind_name: ClassVar[str] = "equivocate"
     lasting: ClassVar[bool] = True
 
-    nodes: tuple[int, ...] = field(metadata=_item("nodes"))
-    ballot: int | None = field(default=None, metadata=_item("optional_ballot"))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
+    ballot: int | None = field(default=None, metadata=rules.ruled(_OPTIONAL_BALLOT))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,10 +307,10 @@ class Flap(Fault):
     kind_name: ClassVar[str] = "flap"
     lasting: ClassVar[bool] = True
 
-    fault: Fault = field(metadata=_item("fault"))
-    on: int = field(metadata=_item("ticks"))
-    off: int = field(metadata=_item("ticks"))
-    times: int = field(metadata=_item("times"))
+    fault: Fault = field(metadata=rules.ruled(_FAULT))
+    on: int = field(metadata=rules.ruled(_TICKS))
+    off: int = field(metadata=rules.ruled(_TICKS))
+    times: int = field(metadata=rules.ruled(_TIMES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,9 +319,9 @@ class Join(Fault):
 
     kind_name: ClassVar[str] = "join"
 
-    node: int = field(metadata=_item("node"))
-    x: int = field(metadata=_item("coordinate"))
-    y: int = field(metadata=_item("coordinate"))
+    node: int = field(metadata=rules.ruled(_NODE))
+    x: int = field(metadata=rules.ruled(_COORDINATE))
+    y: int = field(metadata=rules.ruled(_COORDINATE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,7 +330,7 @@ class Leave(Fault):
 
     kind_name: ClassVar[str] = "leave"
 
-    nodes: tuple[int, ...] = field(metadata=_item("nodes"))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,7 +346,7 @@ class Clear(Fault):
 
     kind_name: ClassVar[str] = "clear"
 
-    kind: str = field(metadata=_item("fault_kind", key="what"))
+    kind: str = field(metadata=rules.ruled(rules.TEXT, key="what"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,10 +367,10 @@ class Propose(Command):
 
     kind_name: ClassVar[str] = "propose"
 
-    node: int = field(metadata=_item("node"))
-    kind: int = field(default=0, metadata=_item("byte", key="proposal"))
-    data: int = field(default=0, metadata=_item("data"))
-    threshold: int = field(default=STRICT_MAJORITY, metadata=_item("threshold"))
+    node: int = field(metadata=rules.ruled(_NODE))
+    kind: int = field(default=0, metadata=rules.ruled(_PROPOSAL, key="proposal"))
+    data: int = field(default=0, metadata=rules.ruled(_DATA))
+    threshold: int = field(default=STRICT_MAJORITY, metadata=rules.ruled(_THRESHOLD))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,9 +379,9 @@ class Inhibit(Command):
 
     kind_name: ClassVar[str] = "inhibit"
 
-    node: int = field(metadata=_item("node"))
-    proposer: int = field(metadata=_item("node"))
-    ballot: int = field(metadata=_item("ballot"))
+    node: int = field(metadata=rules.ruled(_NODE))
+    proposer: int = field(metadata=rules.ruled(_NODE))
+    ballot: int = field(metadata=rules.ruled(_BALLOT))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,9 +396,9 @@ class SetField(Command):
 
     kind_name: ClassVar[str] = "set_field"
 
-    node: int = field(metadata=_item("node"))
-    component: int = field(metadata=_item("component"))
-    value: float = field(metadata=_item("share"))
+    node: int = field(metadata=rules.ruled(_NODE))
+    component: int = field(metadata=rules.ruled(_COMPONENT))
+    value: float = field(metadata=rules.ruled(rules.SHARE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,7 +407,7 @@ class SetNeighbours(Command):
 
     kind_name: ClassVar[str] = "set_neighbours"
 
-    k: int = field(metadata=_item("neighbours"))
+    k: int = field(metadata=rules.ruled(_NEIGHBOURS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,12 +425,12 @@ class AddTask(Command):
 
     kind_name: ClassVar[str] = "add_task"
 
-    node: int = field(metadata=_item("node"))
-    priority: int = field(default=128, metadata=_item("byte"))
-    period_us: int = field(default=0, metadata=_item("us"))
-    need: int = field(default=0, metadata=_item("bits"))
-    deadline_us: int | None = field(default=None, metadata=_item("optional_us"))
-    duration_us: int = field(default=0, metadata=_item("us"))
+    node: int = field(metadata=rules.ruled(_NODE))
+    priority: int = field(default=128, metadata=rules.ruled(_BYTE))
+    period_us: int = field(default=0, metadata=rules.ruled(_TIME))
+    need: int = field(default=0, metadata=rules.ruled(_BITS))
+    deadline_us: int | None = field(default=None, metadata=rules.ruled(_OPTIONAL_TIME))
+    duration_us: int = field(default=0, metadata=rules.ruled(_TIME))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -392,7 +439,7 @@ class Lift(Command):
 
     kind_name: ClassVar[str] = "lift"
 
-    node: int = field(metadata=_item("node"))
+    node: int = field(metadata=rules.ruled(_NODE))
 
 
 KINDS: dict[str, type[Fault]] = {
@@ -450,3 +497,101 @@ def expand(fault: Fault) -> tuple[Fault, ...]:
     return tuple(
         replace(fault.fault, start=begin, until=min(begin + fault.on, end)) for begin in starts
     )
+
+
+def to_dict(fault: Fault) -> dict[str, object]:
+    """A record as a table of plain values, fit for JSON and TOML.
+
+    Args:
+        fault: Any record.
+
+    Returns:
+        The table, ``kind`` first, without the keys that hold their default; runs of nodes are
+        written as ``"first-last"``.
+    """
+    return {"kind": fault.kind_name, **rules.to_table(fault)}
+
+
+def from_dict(table: object) -> Fault:
+    """The record that a table describes.
+
+    Args:
+        table: As written by `to_dict`. Components, proposal kinds and thresholds may be names.
+
+    Returns:
+        The record. Its values are of the right type; `validate` checks their range.
+
+    Raises:
+        FlockError: If the kind or a key is unknown, a key is missing, or a value is of the wrong
+            type. The message names it and says what is allowed.
+    """
+    if not isinstance(table, Mapping):
+        raise FlockError(f"a fault is {table!r}; allowed is a table with a kind and its keys")
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise FlockError(f"fault kind {kind!r} is unknown; {rules.hint(str(kind), KINDS)}")
+    keys = {key: value for key, value in table.items() if key != "kind"}
+    return rules.from_table(KINDS[kind], keys, kind)
+
+
+def validate(fault: Fault, nodes: int) -> None:
+    """Check a record against a flock.
+
+    Args:
+        fault: Any record.
+        nodes: Number of nodes.
+
+    Raises:
+        FlockError: If a value is out of its range, or names a node that does not exist. The
+            message names the kind, the key, the value and what is allowed.
+    """
+    rules.check(fault, fault.kind_name, nodes)
+    _validate_span(fault)
+    if isinstance(fault, Partition):
+        _validate_directions(fault)
+    elif isinstance(fault, Flap):
+        _validate_flap(fault, nodes)
+    elif isinstance(fault, Clear):
+        lasting = [name for name, cls in KINDS.items() if cls.lasting]
+        if fault.kind not in lasting:
+            raise FlockError(f"clear: what is {fault.kind!r}; {rules.hint(fault.kind, lasting)}")
+
+
+def _validate_span(fault: Fault) -> None:
+    if fault.until is None:
+        return
+    if not fault.lasting:
+        raise FlockError(
+            f"{fault.kind_name}: until is {fault.until}, but a {fault.kind_name} happens at one "
+            "tick; allowed is start alone"
+        )
+    if fault.start is not None and fault.until <= fault.start:
+        raise FlockError(
+            f"{fault.kind_name}: until is {fault.until} and start is {fault.start}; allowed is an "
+            "until later than start"
+        )
+
+
+def _validate_directions(fault: Partition) -> None:
+    sides = len(fault.groups)
+    for source, target in fault.one_way:
+        if source == target or not (0 <= source <= sides and 0 <= target <= sides):
+            raise FlockError(
+                f"partition: one_way is {[source, target]}; allowed are pairs of different groups "
+                f"from 0 to {sides} (group {sides} is all nodes that no group names)"
+            )
+
+
+def _validate_flap(fault: Flap, nodes: int) -> None:
+    inner = fault.fault
+    if not inner.lasting or isinstance(inner, Flap):
+        lasting = [name for name, cls in KINDS.items() if cls.lasting and cls is not Flap]
+        raise FlockError(
+            f"flap: fault is a {inner.kind_name}; allowed are lasting faults: {', '.join(lasting)}"
+        )
+    if inner.start is not None or inner.until is not None:
+        raise FlockError(
+            "flap: the fault inside has a start or an until of its own; allowed are these on the "
+            "flap alone"
+        )
+    validate(inner, nodes)
