@@ -29,12 +29,14 @@ __all__ = [
     "choice",
     "coerce",
     "from_table",
+    "groups",
     "hint",
     "key_of",
     "many",
     "nodes",
     "one_node",
     "optional",
+    "pairs",
     "ruled",
     "to_table",
     "whole",
@@ -319,12 +321,12 @@ def whole_of(names: Mapping[str, int], low: int, high: int) -> Rule:
 
 
 def optional(rule: Rule) -> Rule:
-    """The rule, or nothing at all."""
+    """The rule, or nothing: None, which files write as ``"none"``."""
     return Rule(
-        allowed=f"{rule.allowed}, or nothing",
-        read=lambda value: None if value is None else rule.read(value),
+        allowed=f'{rule.allowed}, or "none"',
+        read=lambda value: None if value is None or value == "none" else rule.read(value),
         check=lambda value, nodes: None if value is None else rule.check(value, nodes),
-        write=lambda value: None if value is None else rule.write(value),
+        write=lambda value: "none" if value is None else rule.write(value),
     )
 
 
