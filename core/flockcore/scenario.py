@@ -251,7 +251,7 @@ class Scenario:
     def min_neighbours(self) -> int:
         """Elected neighbours below which a node is DEGRADED."""
         chosen = self.flock.min_neighbours
-        return min(3, self.nodes - 1) if chosen is None else chosen
+        return max(1, min(3, self.nodes - 1)) if chosen is None else chosen
 
     @property
     def fingerprint(self) -> str:

@@ -64,7 +64,8 @@ class FlockOptions:
         inhibit_duration_us: Life of an inhibition.
         discovery_period_us: Time between announcements; a quarter of it when short of neighbours.
         min_neighbours: Elected neighbours below which a node is DEGRADED; None means
-            min(3, N-1), so that small flocks become ACTIVE (Q23; the original has 3).
+            min(3, N-1), so that small flocks become ACTIVE (Q23; the original has 3). A node
+            alone stays DISCOVERING.
         receive_budget: Messages that a node reads per tick.
         inbox: ``newest`` keeps one heartbeat per sender, ``fifo`` keeps all (Q18).
         inbox_limit: Messages that an inbox holds; None is without bound (Q18).
@@ -104,7 +105,7 @@ class FlockOptions:
     inhibit_duration_us: int = field(default=100_000, metadata=rules.ruled(_TIME))
     discovery_period_us: int = field(default=1_000_000, metadata=rules.ruled(_TIME))
     min_neighbours: int | None = field(
-        default=None, metadata=rules.ruled(rules.optional(rules.whole(0, 15)))
+        default=None, metadata=rules.ruled(rules.optional(rules.whole(1, 15)))
     )
     receive_budget: int = field(
         default=16, metadata=rules.ruled(rules.whole(1, 10_000, " messages"))
