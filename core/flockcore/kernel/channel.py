@@ -8,7 +8,7 @@ of a later one when it is delayed, and read in the tick after that.
 
 from collections import OrderedDict
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,15 @@ from flockcore.kernel.network import Network
 from flockcore.kernel.rng import pair_key
 from flockcore.kernel.state import Captured
 
+if TYPE_CHECKING:
+    from flockcore.kernel.trace import Recorder
+
 __all__ = ["BODY", "Channel", "FanOut", "InboxRule", "Parcel", "Traffic"]
 
 type Indices = NDArray[np.intp]
 type Mask = NDArray[np.bool_]
 
-BODY = 5
+BODY = 6
 """Integers that a message carries beside its kind and its sequence number."""
 
 _FAN_OUTS_KEPT = 32
@@ -141,7 +144,10 @@ class Channel:
         peer: the node in each slot of each reach, -1 for none, shape (N, R).
         hearers: for each node its out-edges, as CSR (start (N+1,), edge (E,)).
         rule: how inboxes are read.
-        tick: the present tick.
+
+    Attributes:
+        traffic: copies counted since it was last cleared.
+        recorder: is told of every copy, while one is set.
     """
 
     def __init__(
@@ -155,6 +161,7 @@ class Channel:
         self.network = network
         self.rule = rule
         self.traffic = Traffic()
+        self.recorder: Recorder | None = None
         self.inbox: list[Parcel] = []
         self._flight: list[tuple[NDArray[np.int64], Parcel]] = []
         self._fan_outs: OrderedDict[bytes, FanOut] = OrderedDict()
@@ -247,6 +254,16 @@ class Channel:
         due = np.full(len(rank), tick, np.int64) if fate.ticks is None else tick + fate.ticks
         self.traffic.delayed += int(np.count_nonzero(due > tick))
         self._flight.append((due, parcel))
+        if self.recorder is not None:
+            self.recorder.sent(
+                kind=kind,
+                along=along,
+                index=fate.index,
+                due=due,
+                tick=tick,
+                sequence=sequence,
+                body=body,
+            )
 
     def _count(self, index: Indices | None, count: int, octets: int) -> None:
         self.traffic.sent += count
@@ -265,6 +282,8 @@ class Channel:
             tick: the present tick.
             reachable: nodes whose inbox takes messages, shape (N,).
         """
+        if self.recorder is not None:
+            self.recorder.arrived(tick, reachable, self.network)
         everyone = bool(reachable.all())
         waiting: list[tuple[NDArray[np.int64], Parcel]] = []
         for due, parcel in self._flight:
