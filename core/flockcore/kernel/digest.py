@@ -20,7 +20,7 @@ __all__ = ["Trail", "digest"]
 
 
 def digest(captured: Mapping[str, NDArray[Any] | Packed]) -> bytes:
-    """Returns the SHA-256 of a captured state (32 bytes).
+    """Return the SHA-256 of a captured state (32 bytes).
 
     Args:
         captured: Arrays by name, packed or not: `digest(capture(obj))` and the digest of the
@@ -49,7 +49,7 @@ class Trail:
     """
 
     def __init__(self, *, size: int = 64, stride: int = 16) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             size: Most digests kept, at least 2.
@@ -78,7 +78,7 @@ class Trail:
         return dict(sorted(self._digests.items()))
 
     def record(self, tick: int, compute: Callable[[], bytes]) -> None:
-        """Keeps the digest of `tick` when the tick is due and not yet recorded.
+        """Keep the digest of `tick` when the tick is due and not yet recorded.
 
         Args:
             tick: Ticks done.
@@ -92,11 +92,11 @@ class Trail:
             self._digests = {t: d for t, d in self._digests.items() if t % self._stride == 0}
 
     def cut(self, tick: int) -> None:
-        """Forgets what is later than `tick`; the stride stays, since finer ticks are gone."""
+        """Forget what is later than `tick`; the stride stays, since finer ticks are gone."""
         self._digests = {t: d for t, d in self._digests.items() if t <= tick}
 
     def copy(self) -> "Trail":
-        """Returns an independent trail with the same digests, for a branch."""
+        """Return an independent trail with the same digests, for a branch."""
         other = Trail(size=self._size, stride=self._first_stride)
         other._stride = self._stride
         other._digests = dict(self._digests)

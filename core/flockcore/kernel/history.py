@@ -38,11 +38,11 @@ class Checkpoint:
     arrays: Mapping[str, Packed]
 
     def captured(self) -> dict[str, NDArray[Any]]:
-        """Returns the state as it was captured, in new arrays."""
+        """Return the state as it was captured, in new arrays."""
         return {name: unpack(packed) for name, packed in self.arrays.items()}
 
     def digest(self) -> bytes:
-        """Returns the digest of the state, without unpacking it."""
+        """Return the digest of the state, without unpacking it."""
         return digest(self.arrays)
 
 
@@ -62,7 +62,7 @@ class History:
         spacing: int | None = None,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             budget_bytes: Bytes that the checkpoints of all branches together may hold.
@@ -103,11 +103,11 @@ class History:
         return self._store.nbytes
 
     def ticks(self) -> list[int]:
-        """Returns the ticks that have a checkpoint, ascending."""
+        """Return the ticks that have a checkpoint, ascending."""
         return [checkpoint.tick for checkpoint in self._checkpoints]
 
     def observe(self, seconds: float) -> None:
-        """Learns what one tick cost; single slow ticks count little.
+        """Learn what one tick cost; single slow ticks count little.
 
         Args:
             seconds: Wall time of one tick, at least 0.
@@ -119,7 +119,7 @@ class History:
         self._tick_s = max(1e-7, self._tick_s + _SMOOTHING * (bounded - self._tick_s))
 
     def due(self, tick: int) -> bool:
-        """Says whether a checkpoint at `tick` would be kept."""
+        """Tell whether a checkpoint at `tick` would be kept."""
         position = bisect_left(self._checkpoints, tick, key=_by_tick)
         if position == 0:
             return not self._checkpoints or self._checkpoints[0].tick != tick
@@ -130,7 +130,7 @@ class History:
         return not following or following[0].tick - tick >= (spacing + 1) // 2
 
     def offer(self, tick: int, capture: Callable[[], Mapping[str, NDArray[Any]]]) -> bool:
-        """Takes a checkpoint when one is due.
+        """Take a checkpoint when one is due.
 
         Args:
             tick: Ticks done.
@@ -164,7 +164,7 @@ class History:
         return True
 
     def checkpoint(self, tick: int) -> Checkpoint:
-        """Returns the last checkpoint at or before `tick`.
+        """Return the last checkpoint at or before `tick`.
 
         Raises:
             FlockError: There is none.
@@ -176,7 +176,7 @@ class History:
         return self._checkpoints[position - 1]
 
     def nearest(self, tick: int) -> tuple[int, dict[str, NDArray[Any]]]:
-        """Returns the last checkpoint at or before `tick`, unpacked.
+        """Return the last checkpoint at or before `tick`, unpacked.
 
         Returns:
             Its tick, and the state as it was captured, in new arrays.
@@ -188,14 +188,14 @@ class History:
         return found.tick, found.captured()
 
     def cut(self, tick: int) -> None:
-        """Drops the checkpoints later than `tick`."""
+        """Drop the checkpoints later than `tick`."""
         position = bisect_right(self._checkpoints, tick, key=_by_tick)
         for checkpoint in self._checkpoints[position:]:
             self._store.release(checkpoint)
         del self._checkpoints[position:]
 
     def fork(self) -> "History":
-        """Returns the history of a branch: the same checkpoints, shared, under the same budget."""
+        """Return the history of a branch: the same checkpoints, shared, under the same budget."""
         other = History.__new__(History)
         other.__dict__.update(self.__dict__)
         other._checkpoints = list(self._checkpoints)
@@ -243,7 +243,7 @@ class _Store:
             self.release(checkpoint)
 
     def thin(self, active: History) -> None:
-        """Drops checkpoints until the budget holds, or only first ones are left."""
+        """Drop checkpoints until the budget holds, or only first ones are left."""
         while self.nbytes > self.budget_bytes:
             alive = [ref for ref in self.histories if ref() is not None]
             self.histories = alive

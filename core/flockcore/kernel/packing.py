@@ -56,7 +56,7 @@ class Packed:
 
 
 def pack(array: NDArray[Any]) -> Packed:
-    """Packs an array of booleans, integers, floats or complex numbers.
+    """Pack an array of booleans, integers, floats or complex numbers.
 
     Args:
         array: Any shape, 0-d included; read, never kept.
@@ -80,7 +80,7 @@ def pack(array: NDArray[Any]) -> Packed:
 
 
 def unpack(packed: Packed) -> NDArray[Any]:
-    """Returns the array that was packed: same dtype, shape and values; new and writable."""
+    """Return the array that was packed: same dtype, shape and values; new and writable."""
     if packed.kind == "b":
         bits = np.frombuffer(packed.data, dtype=np.uint8)
         size = int(np.prod(packed.shape, dtype=np.int64))
@@ -109,7 +109,7 @@ def _pack_integers(array: NDArray[Any]) -> Packed:
 
 
 def _pack_around_top(array: NDArray[Any], low: int, high: int) -> Packed:
-    """Packs 8-byte integers whose range needs 8 bytes: is it the maximum alone that does?"""
+    """Pack 8-byte integers whose range needs 8 bytes: is it the maximum alone that does?"""
     kind = array.dtype.kind
     far = array == high
     # Multiplying and or-ing is three times as fast here as selecting by a mask.

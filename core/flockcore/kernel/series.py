@@ -23,7 +23,7 @@ class Series:
     def __init__(
         self, names: Sequence[str], *, dtype: DTypeLike = np.int64, capacity: int = 1024
     ) -> None:
-        """Starts with no tick recorded.
+        """Start with no tick recorded.
 
         Args:
             names: Column names, in the order of a row; unique.
@@ -57,7 +57,7 @@ class Series:
         return self._block.nbytes
 
     def record(self, tick: int, values: Mapping[str, int | float] | ArrayLike) -> None:
-        """Writes the row of one tick and moves the playhead there.
+        """Write the row of one tick and moves the playhead there.
 
         A tick that is already recorded is overwritten: re-execution gives the same row.
 
@@ -84,7 +84,7 @@ class Series:
         self.playhead = tick
 
     def column(self, name: str, stop: int | None = None) -> NDArray[np.generic]:
-        """Returns one column as a read-only view of ticks 0..stop-1.
+        """Return one column as a read-only view of ticks 0..stop-1.
 
         Args:
             name: One of `names`.
@@ -105,12 +105,12 @@ class Series:
         return view
 
     def cut(self, tick: int) -> None:
-        """Forgets what is later than `tick` (a fork, or an injection in the past)."""
+        """Forget what is later than `tick` (a fork, or an injection in the past)."""
         self._recorded = min(self._recorded, max(0, tick + 1))
         self.playhead = min(self.playhead, self._recorded - 1)
 
     def copy(self) -> "Series":
-        """Returns an independent series with the same rows, for a branch."""
+        """Return an independent series with the same rows, for a branch."""
         other = Series(self.names, dtype=self._block.dtype, capacity=self._recorded + 64)
         other._block[:, : self._recorded] = self._block[:, : self._recorded]
         other._recorded = self._recorded

@@ -64,7 +64,7 @@ class Trace:
         return len(self.message)
 
     def take(self, index: Indices | NDArray[np.bool_]) -> "Trace":
-        """Returns the copies at `index`."""
+        """Return the copies at `index`."""
         return Trace(*(getattr(self, item.name)[index] for item in fields(self)))
 
 
@@ -72,7 +72,7 @@ class Recorder:
     """What a channel tells while it is traced."""
 
     def __init__(self, *, kinds: Collection[int] | None = None) -> None:
-        """Starts with nothing recorded.
+        """Start with nothing recorded.
 
         Args:
             kinds: Message kinds to record; None records all.
@@ -94,7 +94,7 @@ class Recorder:
         sequence: NDArray[np.uint8] | None = None,
         body: NDArray[np.int64] | None = None,
     ) -> None:
-        """Records one call of the channel's `send`.
+        """Record one call of the channel's `send`.
 
         Args:
             kind: Message kind.
@@ -132,7 +132,7 @@ class Recorder:
         self._messages += int(along.rank.max(initial=-1)) + 1
 
     def arrived(self, tick: int, reachable: NDArray[np.bool_], network: "Network") -> None:
-        """Records one call of the channel's `deliver`: what is due arrives, or is stopped.
+        """Record one call of the channel's `deliver`: what is due arrives, or is stopped.
 
         Args:
             tick: The present tick.
@@ -153,7 +153,7 @@ class Recorder:
         self._open = first_open
 
     def trace(self) -> Trace:
-        """Returns what was recorded; the messages are in the order of sending."""
+        """Return what was recorded; the messages are in the order of sending."""
         batches = self._batches or [_nothing()]
         width = max(batch.body.shape[1] for batch in batches)
         whole: dict[str, NDArray[Any]] = {}
