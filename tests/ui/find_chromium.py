@@ -87,7 +87,7 @@ def downloaded() -> Chromium | None:
         "with start() as playwright: print(playwright.chromium.executable_path)"
     )
     path = answer([sys.executable, "-c", script])
-    return check(path, "Playwright's download") if os.path.exists(path) else None
+    return check(path, "Playwright's download") if path else None
 
 
 def find() -> Chromium | None:
