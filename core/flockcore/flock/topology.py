@@ -1,0 +1,409 @@
+"""Who is whose neighbour: the election of the k nearest known peers (spec ekk, section 5).
+
+All nodes at once: row x of each (N, R) table belongs to observer x, column s to the peer in its
+slot s. After every operation the elected set of a row is the k least (distance, peer) among its
+known peers that are not barred.
+
+Fixes of the original: a lost peer is forgotten even when it is not elected (Q02), a peer that is
+dead or quarantined can be known without being electable (Q04, Q26), and every change of the
+ordered set is reported (Q15).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from flockcore.errors import FlockError
+from flockcore.flock.codes import Code
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from flockcore.flock.reach import Reach
+
+__all__ = ["MAX_NEIGHBOURS", "Announced", "Broadcasts", "Topology", "TopologyOptions"]
+
+MAX_NEIGHBOURS = 15
+"""Columns of the elected table: the largest k (spec section 1)."""
+
+_MAX_SLOTS = 255
+_CHUNK_ROWS = 4096
+_NO_ROWS = np.zeros(0, dtype=np.intp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopologyOptions:
+    """Settings of the election.
+
+    Attributes:
+        k: Neighbours wanted, 1..15.
+        min_neighbours: Below it a node announces itself four times as often, 0..k.
+        discovery_period_us: Time between two announcements.
+    """
+
+    k: int = 7
+    min_neighbours: int = 3
+    discovery_period_us: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 1 <= self.k <= MAX_NEIGHBOURS:
+            raise FlockError(f"k is {self.k}; 1 to {MAX_NEIGHBOURS} is allowed")
+        if not 0 <= self.min_neighbours <= self.k:
+            raise FlockError(f"min_neighbours is {self.min_neighbours}; 0 to k={self.k} is allowed")
+        if self.discovery_period_us < 1:
+            raise FlockError(
+                f"discovery_period_us is {self.discovery_period_us}; 1 or more is allowed"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """Outcome of `Topology.announce`.
+
+    Attributes:
+        code: OK, INVALID_ARG (no such id) or NO_MEMORY (no slot left), shape (n,), int8.
+        edge: The peer's edge, -1 when it has none, shape (n,).
+        changed: Rows whose ordered elected set changed.
+    """
+
+    code: NDArray[np.int8]
+    edge: NDArray[np.intp]
+    changed: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcasts:
+    """Outcome of `Topology.tick`.
+
+    Attributes:
+        due: Nodes that announce themselves now, shape (N,).
+        urgent: Those of them that do so early, short of neighbours, shape (N,).
+    """
+
+    due: NDArray[np.bool_]
+    urgent: NDArray[np.bool_]
+
+
+@dataclass(slots=True, kw_only=True)
+class Topology:
+    """Known and elected peers of N observers with R slots each.
+
+    Attributes:
+        own: Index of each observer, shape (N,).
+        peer: Index of the peer in each slot, -1 for a free slot, shape (N, R).
+        distance: Distance of the peer in each slot, shape (N, R).
+        known: The peer has announced itself and was not lost since, shape (N, R).
+        barred: The peer is not electable, shape (N, R).
+        chosen: The peer is elected, shape (N, R).
+        elected: Slots of the elected peers, nearest first, then -1, shape (N, 15).
+        count: Number of elected peers, shape (N,).
+        rank: Slots of each row by (distance, peer), shape (N, R).
+        ranked: Whether every row of `rank` is 0, 1, 2, ..., as in a fresh reach table.
+        k: Neighbours wanted.
+        last_discovery: Time of the last announcement in microseconds, shape (N,).
+        discovery_sequence: Announcements sent, modulo 2**16, shape (N,).
+        elections: Re-elections held, whether or not they changed anything, shape (N,).
+        options: Settings.
+    """
+
+    own: NDArray[np.int32]
+    peer: NDArray[np.int32]
+    distance: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    barred: NDArray[np.bool_]
+    chosen: NDArray[np.bool_]
+    elected: NDArray[np.int16]
+    count: NDArray[np.int16]
+    rank: NDArray[np.uint8]
+    ranked: bool
+    k: int
+    last_discovery: NDArray[np.int64]
+    discovery_sequence: NDArray[np.uint16]
+    elections: NDArray[np.int64]
+    options: TopologyOptions
+
+    @classmethod
+    def empty(
+        cls,
+        options: TopologyOptions | None = None,
+        *,
+        own: NDArray[np.int32],
+        slots: int,
+    ) -> Self:
+        """Return observers `own` that know nobody and have `slots` free slots each."""
+        chosen = TopologyOptions() if options is None else options
+        if not 1 <= slots <= _MAX_SLOTS:
+            raise FlockError(f"a topology of {slots} slots; 1 to {_MAX_SLOTS} is allowed")
+        nodes = len(own)
+        table = (nodes, slots)
+        return cls(
+            own=np.asarray(own, dtype=np.int32),
+            peer=np.full(table, -1, dtype=np.int32),
+            distance=np.zeros(table, dtype=np.int64),
+            known=np.zeros(table, dtype=np.bool_),
+            barred=np.zeros(table, dtype=np.bool_),
+            chosen=np.zeros(table, dtype=np.bool_),
+            elected=np.full((nodes, MAX_NEIGHBOURS), -1, dtype=np.int16),
+            count=np.zeros(nodes, dtype=np.int16),
+            rank=np.tile(np.arange(slots, dtype=np.uint8), (nodes, 1)),
+            ranked=True,
+            k=chosen.k,
+            last_discovery=np.zeros(nodes, dtype=np.int64),
+            discovery_sequence=np.zeros(nodes, dtype=np.uint16),
+            elections=np.zeros(nodes, dtype=np.int64),
+            options=chosen,
+        )
+
+    @classmethod
+    def over(cls, reach: Reach, options: TopologyOptions | None = None) -> Self:
+        """Return nodes 0..N-1 with the slots of `reach`, none of them known yet."""
+        nodes, slots = reach.peer.shape
+        made = cls.empty(options, own=np.arange(nodes, dtype=np.int32), slots=slots)
+        made.peer[...] = reach.peer
+        made.distance[...] = reach.distance
+        return made
+
+    @property
+    def slots(self) -> int:
+        """Slots of a row, R."""
+        return int(self.peer.shape[1])
+
+    @property
+    def min_neighbours(self) -> int:
+        """Neighbours below which a node is short of them; never above k."""
+        return min(self.options.min_neighbours, self.k)
+
+    def discover(
+        self, edges: NDArray[np.intp], barred: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.intp]:
+        """Peers announce themselves, in slots that are already theirs.
+
+        A row is re-elected only where the original would: short of neighbours, or the newcomer is
+        nearer than the farthest elected peer.
+
+        Args:
+            edges: Edges over which announcements arrived, shape (n,).
+            barred: Which of them are not electable, because the observer holds the peer for dead
+                (Q04) or quarantined, shape (n,); None means none. It replaces what was noted.
+
+        Returns:
+            Rows whose ordered elected set changed, ascending.
+        """
+        known, was_barred = self.known.reshape(-1), self.barred.reshape(-1)
+        bar = np.zeros(len(edges), dtype=np.bool_) if barred is None else barred
+        news = np.flatnonzero(~known[edges] | (was_barred[edges] != bar))
+        if not len(news):
+            return _NO_ROWS
+        edges, bar = edges[news], bar[news]
+        known[edges] = True
+        was_barred[edges] = bar
+        matters = np.where(bar, self.chosen.reshape(-1)[edges], self._gets_in(edges))
+        return self.elect(self._rows(edges[matters]))
+
+    def announce(
+        self,
+        rows: NDArray[np.intp],
+        ids: NDArray[np.int32],
+        distances: NDArray[np.int64],
+        barred: NDArray[np.bool_] | None = None,
+    ) -> Announced:
+        """Peers announce themselves to rows that may have no slot for them yet.
+
+        Args:
+            rows: Observers, each at most once, shape (n,).
+            ids: Peer indices, shape (n,); the observer's own is passed over.
+            distances: Their distances, shape (n,).
+            barred: As in `discover`.
+
+        Returns:
+            One code and edge for each announcement, and the rows that changed.
+        """
+        bar = np.zeros(len(rows), dtype=np.bool_) if barred is None else barred
+        code = np.full(len(rows), Code.OK, dtype=np.int8)
+        edge = np.full(len(rows), -1, dtype=np.intp)
+        code[ids < 0] = Code.INVALID_ARG
+        todo = np.flatnonzero((ids >= 0) & (ids != self.own[rows]))
+        slot = self._slot_for(rows[todo], ids[todo])
+        code[todo[slot < 0]] = Code.NO_MEMORY
+        todo, slot = todo[slot >= 0], slot[slot >= 0]
+        edge[todo] = rows[todo] * self.slots + slot
+        changed = self._place(edge[todo], ids[todo], distances[todo], bar[todo])
+        return Announced(code=code, edge=edge, changed=changed)
+
+    def lose(self, edges: NDArray[np.intp], *, keep_unelected: bool = False) -> NDArray[np.intp]:
+        """Forget peers that are gone.
+
+        Args:
+            edges: Edges to forget, shape (n,).
+            keep_unelected: Leave peers alone that are not elected, as the original does (Q02).
+
+        Returns:
+            Rows whose ordered elected set changed, ascending.
+        """
+        were_elected = self.chosen.reshape(-1)[edges]
+        forget = edges[were_elected] if keep_unelected else edges
+        self.known.reshape(-1)[forget] = False
+        self.barred.reshape(-1)[forget] = False
+        return self.elect(self._rows(edges[were_elected]))
+
+    def bar(self, edges: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Make peers unelectable, known or not; returns the rows that changed."""
+        self.barred.reshape(-1)[edges] = True
+        return self.elect(self._rows(edges[self.chosen.reshape(-1)[edges]]))
+
+    def unbar(self, edges: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Make peers electable again; returns the rows that changed."""
+        self.barred.reshape(-1)[edges] = False
+        return self.elect(self._rows(edges[self.known.reshape(-1)[edges]]))
+
+    def set_neighbours(self, k: int) -> NDArray[np.intp]:
+        """Want `k` neighbours from now on; returns the rows that changed."""
+        if not 1 <= k <= MAX_NEIGHBOURS:
+            raise FlockError(f"k is {k}; 1 to {MAX_NEIGHBOURS} is allowed")
+        self.k = k
+        return self.elect(np.arange(len(self.own), dtype=np.intp))
+
+    def elect(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Re-elect `rows`, each given once; returns those whose ordered elected set changed."""
+        changed = [
+            self._elect(rows[begin : begin + _CHUNK_ROWS])
+            for begin in range(0, len(rows), _CHUNK_ROWS)
+        ]
+        return np.concatenate(changed) if changed else _NO_ROWS
+
+    def tick(self, now: int, ticking: NDArray[np.bool_] | None = None) -> Broadcasts:
+        """Decide who announces itself: every period, every quarter of it when short of neighbours.
+
+        Args:
+            now: Time in microseconds.
+            ticking: Nodes that run in this tick, shape (N,); None means all.
+        """
+        period = self.options.discovery_period_us
+        silent = now - self.last_discovery
+        regular = silent >= period
+        urgent = (silent >= period // 4) & (self.count < self.min_neighbours) & ~regular
+        due = regular | urgent
+        if ticking is not None:
+            due &= ticking
+            urgent &= ticking
+        self.last_discovery[due] = now
+        self.discovery_sequence[due] += 1
+        return Broadcasts(due=due, urgent=urgent)
+
+    def reset(self, rows: NDArray[np.intp]) -> None:
+        """Give `rows` the state of a node that has just started; their slots stay."""
+        for table in (self.known, self.barred, self.chosen):
+            table[rows] = False
+        self.elected[rows] = -1
+        for column in (self.count, self.last_discovery, self.discovery_sequence):
+            column[rows] = 0
+
+    def rebase(
+        self, reach: Reach, before: NDArray[np.intp], after: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """Take over a new reach table, after a join or a move.
+
+        Args:
+            reach: The new table, shape (N, R) as before.
+            before: Edges of the old table that live on, see `reach.carry`.
+            after: The same edges in the new table.
+
+        Returns:
+            Rows whose ordered elected set changed, ascending.
+        """
+        ids = self.elected_peers()
+        for table in (self.known, self.barred):
+            kept = table.reshape(-1)[before]
+            table[...] = False
+            table.reshape(-1)[after] = kept
+        self.peer[...] = reach.peer
+        self.distance[...] = reach.distance
+        self.rank[...] = np.arange(self.slots, dtype=np.uint8)
+        self.ranked = True
+        self.elect(np.arange(len(self.own), dtype=np.intp))
+        return np.flatnonzero((self.elected_peers() != ids).any(axis=1))
+
+    def elected_edges(self) -> NDArray[np.intp]:
+        """Edges of the elected peers, nearest first, then -1, shape (N, k)."""
+        slot = self.elected[:, : self.k]
+        base = np.arange(len(slot), dtype=np.intp)[:, None] * self.slots
+        return np.where(slot >= 0, base + slot, -1)
+
+    def elected_peers(self) -> NDArray[np.int32]:
+        """Indices of the elected peers, nearest first, then -1, shape (N, k)."""
+        edges = self.elected_edges()
+        return np.where(edges >= 0, self.peer.reshape(-1)[edges], -1).astype(np.int32)
+
+    def _rows(self, edges: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The rows of `edges`, each once, ascending."""
+        mark = np.zeros(len(self.own), dtype=np.bool_)
+        mark[edges // self.slots] = True
+        return np.flatnonzero(mark)
+
+    def _key(self, edges: NDArray[np.intp]) -> NDArray[np.int64]:
+        key: NDArray[np.int64] = self.distance.reshape(-1)[edges] << 32
+        return key | self.peer.reshape(-1)[edges]
+
+    def _gets_in(self, edges: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which of the peers are due in the elected set as it stands."""
+        rows = edges // self.slots
+        count = self.count[rows]
+        last = self.elected[rows, np.maximum(count - 1, 0)]
+        nearer = self._key(edges) < self._key(rows * self.slots + np.maximum(last, 0))
+        return (count < self.k) | nearer
+
+    def _slot_for(self, rows: NDArray[np.intp], ids: NDArray[np.int32]) -> NDArray[np.intp]:
+        """The slot that holds the peer, else one without a known peer, else -1."""
+        here = self.peer[rows] == ids[:, None]
+        spare = ~self.known[rows]
+        slot = np.where(here.any(axis=1), here.argmax(axis=1), spare.argmax(axis=1))
+        return np.where(here.any(axis=1) | spare.any(axis=1), slot, -1)
+
+    def _place(
+        self,
+        edges: NDArray[np.intp],
+        ids: NDArray[np.int32],
+        distances: NDArray[np.int64],
+        barred: NDArray[np.bool_],
+    ) -> NDArray[np.intp]:
+        peer, distance = self.peer.reshape(-1), self.distance.reshape(-1)
+        moved = (peer[edges] != ids) | (distance[edges] != distances)
+        # A moved peer that was elected may have to leave; all others follow the rule of `discover`.
+        elected_moved = edges[moved & self.chosen.reshape(-1)[edges]]
+        peer[edges] = ids
+        distance[edges] = distances
+        if moved.any():
+            self._rank(self._rows(edges[moved]))
+        again = self.elect(self._rows(elected_moved))
+        return np.union1d(again, self.discover(edges, barred))
+
+    def _rank(self, rows: NDArray[np.intp]) -> None:
+        key = self.distance[rows] << 32 | self.peer[rows]
+        key[self.peer[rows] < 0] = np.iinfo(np.int64).max
+        self.rank[rows] = np.argsort(key, axis=1, kind="stable")
+        self.ranked = False
+
+    def _elect(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Elect one chunk: the first k electable slots by rank."""
+        electable = self.known[rows] & ~self.barred[rows]
+        if not self.ranked:
+            electable = np.take_along_axis(electable, self.rank[rows].astype(np.intp), axis=1)
+        place = np.cumsum(electable, axis=1, dtype=np.uint8)
+        electable &= place <= self.k
+        row, slot = np.nonzero(electable)
+        place_of = place[row, slot].astype(np.intp) - 1
+        if not self.ranked:
+            slot = self.rank[rows[row], slot].astype(np.intp)
+        elected = np.full((len(rows), MAX_NEIGHBOURS), -1, dtype=np.int16)
+        elected[row, place_of] = slot
+        changed: NDArray[np.bool_] = (elected != self.elected[rows]).any(axis=1)
+        self.elected[rows] = elected
+        self.count[rows] = np.minimum(place[:, -1], self.k)
+        self.chosen[rows] = False
+        self.chosen[rows[row], slot] = True
+        self.elections[rows] += 1
+        return rows[changed]
