@@ -1,4 +1,4 @@
-"""Share tokens: a whole run in a text of at most 2,000 characters, and the proof that it is that run.
+"""Share tokens: a whole run in at most 2,000 characters, and the proof that it is that run.
 
 A token holds what a run was made of (scenario, seeds, faults injected by hand), how far it got, and
 digests of its state along the way. Opening one means to execute the run again; `compare` then says
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "LONGEST_RUN",
     "MAX_LENGTH",
     "MAX_SAMPLES",
     "SAMPLE_BYTES",
@@ -41,6 +42,8 @@ VERSION = 1
 """Version of the token's form."""
 MAX_LENGTH = 2_000
 """Most characters of a token."""
+LONGEST_RUN = 10**7
+"""Most ticks that a token may ask to be executed."""
 MAX_SAMPLES = 64
 """Most digests along the way."""
 SAMPLE_BYTES = 4
@@ -77,10 +80,8 @@ class TokenContent:
     @property
     def script(self) -> tuple[Fault, ...]:
         """The whole fault script: what is scripted, then what was injected."""
-        faults = self.scenario.faults
-        kept = (
-            faults if self.scripted is None else tuple(faults[number] for number in self.scripted)
-        )
+        faults, numbers = self.scenario.faults, self.scripted
+        kept = faults if numbers is None else tuple(faults[number] for number in numbers)
         return (*kept, *self.injected)
 
 
@@ -251,12 +252,15 @@ def _content(parts: Mapping[str, Any]) -> TokenContent:
         if any(number >= len(scenario.faults) for number in scripted):
             raise ValueError("a scripted fault does not exist")
     digest = _bytes64(parts["digest"]).hex()
+    tick = _number(parts["tick"])
+    if tick > LONGEST_RUN:
+        raise ValueError(f"{tick} ticks are more than {LONGEST_RUN}")
     return TokenContent(
         scenario=scenario,
         schedule=schedule,
         injected=injected,
         scripted=scripted,
-        tick=_number(parts["tick"]),
+        tick=tick,
         digest=digest,
         samples=_samples(parts),
     )
@@ -305,24 +309,25 @@ def _unpack(text: str) -> dict[str, Any]:
             f"the token is truncated: {len(data)} characters of data where {wanted} should follow; "
             "allowed is the whole token, copied to its end"
         )
-    altered = FlockError(
-        "the token was altered on its way: its check sum does not fit; allowed is the token as the "
-        "share button gives it"
-    )
-    if len(data) > int(length):
-        raise altered
+    parts = _opened(data) if len(data) == int(length) else None
+    if not isinstance(parts, dict):
+        raise FlockError(
+            "the token was altered on its way: its check sum does not fit; allowed is the token as "
+            "the share button gives it"
+        )
+    return parts
+
+
+def _opened(data: str) -> object:
+    """The content of a token's data; None if they were altered."""
     try:
         raw = _bytes64(data)
         packed = raw[_CHECK_BYTES:]
         if sha256(packed).digest()[:_CHECK_BYTES] != raw[:_CHECK_BYTES]:
-            raise altered
-        stream = zlib.decompressobj()
-        parts = json.loads(stream.decompress(packed, _LARGEST_CONTENT))
-    except (Base64Error, zlib.error, ValueError) as error:
-        raise altered from error
-    if not isinstance(parts, dict):
-        raise altered
-    return parts
+            return None
+        return json.loads(zlib.decompressobj().decompress(packed, _LARGEST_CONTENT))
+    except (Base64Error, zlib.error, ValueError):
+        return None
 
 
 def _too_long(token: str, parts: Mapping[str, object]) -> str:
