@@ -1,0 +1,1 @@
+"""The visual language: tokens, the style sheet written from them, icons, themed figures."""
