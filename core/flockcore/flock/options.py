@@ -77,16 +77,18 @@ class FlockOptions:
         max_age_us: Age beyond which a field is refused.
         wiring: ``corrected`` or ``upstream`` (Q01 to Q03).
         announce_results: The proposer tells its voters the result (Q06).
+        result_grace_us: How long a voter waits for the result beyond its deadline.
         inhibit_from: Whose inhibition counts: the ``electorate`` or ``anyone`` (Q10).
         quorum_guard: A node with too few neighbours refuses to propose (Q08).
         ballot_history: Finished ballots that are remembered; 0 forgets them (Q33).
         full_table: With four ballots held, ``evict_finished`` or ``refuse`` (Q05).
-        abstain: An abstention ``closes`` the voter's slot or leaves it ``open`` (Q07).
+        full_answer: A node whose table is full answers ``busy``, or ``no`` as if it had an opinion.
+        abstain: An abstention ``closes`` the voter's slot or ``reopens`` it (Q07).
         allow_self_vote: The proposer votes yes on its own ballot.
         require_all_neighbours: At the deadline a ballot with missing votes is TIMEOUT instead of
             REJECTED.
-        conflicts: ``allow`` lets a voter say yes to any number of ballots; ``one_yes`` makes it
-            say no to a ballot while an earlier one of the same kind, by another proposer, is open.
+        conflict: Ballots of one kind are ``independent``, or compete: a node that has promised a
+            yes to one will ``refuse`` the others with NO, or ``inhibit`` them.
         electorate: Who may vote: all ``elected`` neighbours, or only the ``heard`` ones, which
             are ALIVE or SUSPECT (Q27).
         enforce_quarantine: An approved quarantine silences the suspect (Q26).
@@ -125,6 +127,9 @@ class FlockOptions:
         default="corrected", metadata=rules.ruled(rules.choice("corrected", "upstream"))
     )
     announce_results: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
+    result_grace_us: int = field(
+        default=10_000, metadata=rules.ruled(rules.whole(0, 10**12, " microseconds"))
+    )
     inhibit_from: str = field(
         default="electorate", metadata=rules.ruled(rules.choice("electorate", "anyone"))
     )
@@ -133,10 +138,14 @@ class FlockOptions:
     full_table: str = field(
         default="evict_finished", metadata=rules.ruled(rules.choice("evict_finished", "refuse"))
     )
-    abstain: str = field(default="closes", metadata=rules.ruled(rules.choice("closes", "open")))
+    full_answer: str = field(default="busy", metadata=rules.ruled(rules.choice("busy", "no")))
+    abstain: str = field(default="closes", metadata=rules.ruled(rules.choice("closes", "reopens")))
     allow_self_vote: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
     require_all_neighbours: bool = field(default=False, metadata=rules.ruled(rules.FLAG))
-    conflicts: str = field(default="allow", metadata=rules.ruled(rules.choice("allow", "one_yes")))
+    conflict: str = field(
+        default="independent",
+        metadata=rules.ruled(rules.choice("independent", "refuse", "inhibit")),
+    )
     electorate: str = field(
         default="elected", metadata=rules.ruled(rules.choice("elected", "heard"))
     )
@@ -180,7 +189,8 @@ class FlockOptions:
             "quorum_guard": False,
             "ballot_history": 0,
             "full_table": "refuse",
-            "abstain": "open",
+            "full_answer": "no",
+            "abstain": "reopens",
             "enforce_quarantine": False,
             "start_stagger": False,
         }
