@@ -39,6 +39,14 @@ EXPLANATIONS: dict[str, str] = {
 """One sentence for every kind, to be shown where the fault is pressed."""
 
 
+_NEEDED = {
+    f.SIMPLE_MAJORITY: "half",
+    f.STRICT_MAJORITY: "more than half",
+    f.TWO_THIRDS: "two thirds",
+    f.UNANIMOUS: "all",
+}
+
+
 def _people(nodes: Sequence[int], *, most: int = 6) -> str:
     if len(nodes) == 1:
         return f"node {nodes[0]}"
@@ -150,8 +158,8 @@ def _clear(fault: f.Clear) -> str:
 def _propose(fault: f.Propose) -> str:
     known = {number: name.upper() for name, number in f.PROPOSALS.items()}
     kind = known.get(fault.kind, f"kind {fault.kind}")
-    need = _share(fault.threshold / f.UNANIMOUS)
-    return f"Node {fault.node} proposes {kind} {fault.data}; {need} yes votes approve it."
+    need = _NEEDED.get(fault.threshold, _share(fault.threshold / f.UNANIMOUS))
+    return f"Node {fault.node} proposes {kind} {fault.data}; approved by {need} of its voters."
 
 
 def _inhibit(fault: f.Inhibit) -> str:

@@ -20,6 +20,17 @@ from typing import ClassVar
 
 from flockcore import rules
 from flockcore.errors import FlockError
+from flockcore.kernel import fault_keys as keys
+from flockcore.kernel.fault_keys import (
+    COMPONENTS,
+    PROPOSALS,
+    SIMPLE_MAJORITY,
+    STRICT_MAJORITY,
+    SUPERMAJORITY,
+    THRESHOLDS,
+    TWO_THIRDS,
+    UNANIMOUS,
+)
 
 __all__ = [
     "COMPONENTS",
@@ -63,65 +74,6 @@ __all__ = [
     "validate",
 ]
 
-COMPONENTS = ("load", "thermal", "power", "custom_0", "custom_1", "slack")
-"""Names of the six field components, in their order (spec ekk, section 2)."""
-
-SIMPLE_MAJORITY = 32768
-"""Approval threshold of one half, raw Q16.16: a tie approves (anomaly Q09)."""
-STRICT_MAJORITY = 32769
-"""Approval threshold of more than one half, raw Q16.16."""
-TWO_THIRDS = 43690
-"""Approval threshold of two thirds, raw Q16.16."""
-SUPERMAJORITY = 43908
-"""Approval threshold of 0.67, raw Q16.16: exactly two thirds is refused (anomaly Q09)."""
-UNANIMOUS = 65536
-"""Approval threshold of everybody, raw Q16.16."""
-
-
-PROPOSALS = {
-    "mode_change": 0,
-    "power_limit": 1,
-    "shutdown": 2,
-    "reformation": 3,
-    "quarantine": 4,
-    "custom_0": 16,
-    "custom_1": 17,
-    "custom_2": 18,
-    "custom_3": 19,
-}
-"""Numbers of the proposal kinds by name (spec ekk, section 2)."""
-THRESHOLDS = {
-    "simple_majority": SIMPLE_MAJORITY,
-    "strict_majority": STRICT_MAJORITY,
-    "two_thirds": TWO_THIRDS,
-    "supermajority": SUPERMAJORITY,
-    "unanimous": UNANIMOUS,
-}
-"""Approval thresholds by name, raw Q16.16."""
-
-# 10^12 us are eleven days: beyond that a time is a slip of the pen.
-_TIME = rules.whole(0, 10**12, " microseconds")
-_OPTIONAL_TIME = rules.optional(_TIME)
-_TICKS = rules.whole(1, 10**9, " ticks")
-_TICK = rules.optional(rules.whole(1, 10**9))
-_EVERY = rules.whole(2, 10_000, " ticks")
-_TIMES = rules.whole(1, 10_000)
-_NODE = rules.one_node()
-_NODES = rules.nodes(empty=False)
-_LINKS = rules.nodes(empty=True)
-_GROUPS = rules.groups()
-_WAYS = rules.pairs("a list of pairs [from group, to group]")
-_COORDINATE = rules.whole(-32_768, 32_767)
-_COMPONENT = rules.whole_of({name: number for number, name in enumerate(COMPONENTS)}, 0, 5)
-_BYTE = rules.whole(0, 255)
-_BITS = rules.whole(0, 0xFFFF)
-_DATA = rules.whole(0, 2**32 - 1)
-_PROPOSAL = rules.whole_of(PROPOSALS, 0, 255)
-_THRESHOLD = rules.whole_of(THRESHOLDS, 1, UNANIMOUS)
-_BALLOT = rules.whole(1, 65_535)
-_OPTIONAL_BALLOT = rules.optional(_BALLOT)
-_NEIGHBOURS = rules.whole(3, 15)
-
 
 def _read_fault(value: object) -> Fault:
     return value if isinstance(value, Fault) else from_dict(value)
@@ -147,8 +99,8 @@ class Fault:
     kind_name: ClassVar[str] = ""
     lasting: ClassVar[bool] = False
 
-    start: int | None = field(default=None, metadata=rules.ruled(_TICK))
-    until: int | None = field(default=None, metadata=rules.ruled(_TICK))
+    start: int | None = field(default=None, metadata=rules.ruled(keys.TICK))
+    until: int | None = field(default=None, metadata=rules.ruled(keys.TICK))
 
     def __post_init__(self) -> None:
         """Turn lists into tuples, names into numbers and numpy numbers into plain ones.
@@ -171,8 +123,8 @@ class Partition(Fault):
     kind_name: ClassVar[str] = "partition"
     lasting: ClassVar[bool] = True
 
-    groups: tuple[tuple[int, ...], ...] = field(metadata=rules.ruled(_GROUPS))
-    one_way: tuple[tuple[int, int], ...] = field(default=(), metadata=rules.ruled(_WAYS))
+    groups: tuple[tuple[int, ...], ...] = field(metadata=rules.ruled(keys.GROUPS))
+    one_way: tuple[tuple[int, int], ...] = field(default=(), metadata=rules.ruled(keys.WAYS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,8 +134,8 @@ class Cut(Fault):
     kind_name: ClassVar[str] = "cut"
     lasting: ClassVar[bool] = True
 
-    source: int = field(metadata=rules.ruled(_NODE))
-    target: int = field(metadata=rules.ruled(_NODE))
+    source: int = field(metadata=rules.ruled(keys.NODE))
+    target: int = field(metadata=rules.ruled(keys.NODE))
     both: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
 
 
@@ -193,8 +145,8 @@ class LinkFault(Fault):
 
     lasting: ClassVar[bool] = True
 
-    sources: tuple[int, ...] = field(default=(), metadata=rules.ruled(_LINKS))
-    targets: tuple[int, ...] = field(default=(), metadata=rules.ruled(_LINKS))
+    sources: tuple[int, ...] = field(default=(), metadata=rules.ruled(keys.LINKS))
+    targets: tuple[int, ...] = field(default=(), metadata=rules.ruled(keys.LINKS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,8 +164,8 @@ class Delay(LinkFault):
 
     kind_name: ClassVar[str] = "delay"
 
-    min_us: int = field(metadata=rules.ruled(_TIME))
-    mean_us: int = field(default=0, metadata=rules.ruled(_TIME))
+    min_us: int = field(metadata=rules.ruled(keys.TIME))
+    mean_us: int = field(default=0, metadata=rules.ruled(keys.TIME))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +184,7 @@ class Reorder(LinkFault):
     kind_name: ClassVar[str] = "reorder"
 
     probability: float = field(metadata=rules.ruled(rules.SHARE))
-    by_us: int = field(metadata=rules.ruled(_TIME))
+    by_us: int = field(metadata=rules.ruled(keys.TIME))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +194,7 @@ class Crash(Fault):
     kind_name: ClassVar[str] = "crash"
     lasting: ClassVar[bool] = True
 
-    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(keys.NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +203,7 @@ class Restart(Fault):
 
     kind_name: ClassVar[str] = "restart"
 
-    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(keys.NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,7 +213,7 @@ class Pause(Fault):
     kind_name: ClassVar[str] = "pause"
     lasting: ClassVar[bool] = True
 
-    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(keys.NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +222,7 @@ class Resume(Fault):
 
     kind_name: ClassVar[str] = "resume"
 
-    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(keys.NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,8 +232,8 @@ class Slow(Fault):
     kind_name: ClassVar[str] = "slow"
     lasting: ClassVar[bool] = True
 
-    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
-    every: int = field(metadata=rules.ruled(_EVERY))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(keys.NODES))
+    every: int = field(metadata=rules.ruled(keys.EVERY))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,8 +248,8 @@ class Equivocate(Fault):
     kind_name: ClassVar[str] = "equivocate"
     lasting: ClassVar[bool] = True
 
-    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
-    ballot: int | None = field(default=None, metadata=rules.ruled(_OPTIONAL_BALLOT))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(keys.NODES))
+    ballot: int | None = field(default=None, metadata=rules.ruled(keys.OPTIONAL_BALLOT))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,9 +260,9 @@ class Flap(Fault):
     lasting: ClassVar[bool] = True
 
     fault: Fault = field(metadata=rules.ruled(_FAULT))
-    on: int = field(metadata=rules.ruled(_TICKS))
-    off: int = field(metadata=rules.ruled(_TICKS))
-    times: int = field(metadata=rules.ruled(_TIMES))
+    on: int = field(metadata=rules.ruled(keys.TICKS))
+    off: int = field(metadata=rules.ruled(keys.TICKS))
+    times: int = field(metadata=rules.ruled(keys.TIMES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,9 +271,9 @@ class Join(Fault):
 
     kind_name: ClassVar[str] = "join"
 
-    node: int = field(metadata=rules.ruled(_NODE))
-    x: int = field(metadata=rules.ruled(_COORDINATE))
-    y: int = field(metadata=rules.ruled(_COORDINATE))
+    node: int = field(metadata=rules.ruled(keys.NODE))
+    x: int = field(metadata=rules.ruled(keys.COORDINATE))
+    y: int = field(metadata=rules.ruled(keys.COORDINATE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,7 +282,7 @@ class Leave(Fault):
 
     kind_name: ClassVar[str] = "leave"
 
-    nodes: tuple[int, ...] = field(metadata=rules.ruled(_NODES))
+    nodes: tuple[int, ...] = field(metadata=rules.ruled(keys.NODES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,10 +319,10 @@ class Propose(Command):
 
     kind_name: ClassVar[str] = "propose"
 
-    node: int = field(metadata=rules.ruled(_NODE))
-    kind: int = field(default=0, metadata=rules.ruled(_PROPOSAL, key="proposal"))
-    data: int = field(default=0, metadata=rules.ruled(_DATA))
-    threshold: int = field(default=STRICT_MAJORITY, metadata=rules.ruled(_THRESHOLD))
+    node: int = field(metadata=rules.ruled(keys.NODE))
+    kind: int = field(default=0, metadata=rules.ruled(keys.PROPOSAL, key="proposal"))
+    data: int = field(default=0, metadata=rules.ruled(keys.DATA))
+    threshold: int = field(default=STRICT_MAJORITY, metadata=rules.ruled(keys.THRESHOLD))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,9 +331,9 @@ class Inhibit(Command):
 
     kind_name: ClassVar[str] = "inhibit"
 
-    node: int = field(metadata=rules.ruled(_NODE))
-    proposer: int = field(metadata=rules.ruled(_NODE))
-    ballot: int = field(metadata=rules.ruled(_BALLOT))
+    node: int = field(metadata=rules.ruled(keys.NODE))
+    proposer: int = field(metadata=rules.ruled(keys.NODE))
+    ballot: int = field(metadata=rules.ruled(keys.BALLOT))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -396,8 +348,8 @@ class SetField(Command):
 
     kind_name: ClassVar[str] = "set_field"
 
-    node: int = field(metadata=rules.ruled(_NODE))
-    component: int = field(metadata=rules.ruled(_COMPONENT))
+    node: int = field(metadata=rules.ruled(keys.NODE))
+    component: int = field(metadata=rules.ruled(keys.COMPONENT))
     value: float = field(metadata=rules.ruled(rules.SHARE))
 
 
@@ -407,7 +359,7 @@ class SetNeighbours(Command):
 
     kind_name: ClassVar[str] = "set_neighbours"
 
-    k: int = field(metadata=rules.ruled(_NEIGHBOURS))
+    k: int = field(metadata=rules.ruled(keys.NEIGHBOURS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -425,12 +377,12 @@ class AddTask(Command):
 
     kind_name: ClassVar[str] = "add_task"
 
-    node: int = field(metadata=rules.ruled(_NODE))
-    priority: int = field(default=128, metadata=rules.ruled(_BYTE))
-    period_us: int = field(default=0, metadata=rules.ruled(_TIME))
-    need: int = field(default=0, metadata=rules.ruled(_BITS))
-    deadline_us: int | None = field(default=None, metadata=rules.ruled(_OPTIONAL_TIME))
-    duration_us: int = field(default=0, metadata=rules.ruled(_TIME))
+    node: int = field(metadata=rules.ruled(keys.NODE))
+    priority: int = field(default=128, metadata=rules.ruled(keys.BYTE))
+    period_us: int = field(default=0, metadata=rules.ruled(keys.TIME))
+    need: int = field(default=0, metadata=rules.ruled(keys.BITS))
+    deadline_us: int | None = field(default=None, metadata=rules.ruled(keys.OPTIONAL_TIME))
+    duration_us: int = field(default=0, metadata=rules.ruled(keys.TIME))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -439,7 +391,7 @@ class Lift(Command):
 
     kind_name: ClassVar[str] = "lift"
 
-    node: int = field(metadata=rules.ruled(_NODE))
+    node: int = field(metadata=rules.ruled(keys.NODE))
 
 
 KINDS: dict[str, type[Fault]] = {
