@@ -20,6 +20,7 @@ __all__ = [
     "TWO_THIRDS",
     "UNANIMOUS",
     "BallotTable",
+    "Content",
     "compact",
     "evaluate",
     "forget",
@@ -93,6 +94,35 @@ def forget(table: object, rows: Index) -> None:
         getattr(table, each.name)[rows] = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Proposals as struct-of-arrays, each of shape (n,).
+
+    Attributes:
+        proposer: Id of the proposer.
+        ballot: Ballot id.
+        kind: ``ProposalKind`` number.
+        data: Argument.
+        threshold: Raw Q16.16 threshold.
+    """
+
+    proposer: Ints
+    ballot: Ints
+    kind: Ints
+    data: Ints
+    threshold: Ints
+
+    def take(self, which: Index | Mask) -> Self:
+        """Pick proposals by index or mask."""
+        return type(self)(
+            self.proposer[which],
+            self.ballot[which],
+            self.kind[which],
+            self.data[which],
+            self.threshold[which],
+        )
+
+
 @dataclass(kw_only=True, slots=True)
 class BallotTable:
     """Ballots of N nodes, B places each; an entry with proposer 0 is free.
@@ -161,7 +191,7 @@ class BallotTable:
     @property
     def places(self) -> int:
         """Number of ballots that a node can hold."""
-        return self.proposer.shape[1]
+        return int(self.proposer.shape[1])
 
     def columns(self) -> tuple[NDArray[np.generic], ...]:
         """Return every array of the table."""
@@ -181,11 +211,21 @@ class BallotTable:
 
     def is_full(self, rows: Index) -> Mask:
         """Tell which of ``rows`` have no free place, (n,)."""
-        return self.proposer[rows, -1] > 0
+        full: Mask = self.proposer[rows, -1] > 0
+        return full
 
-    def insert(self, rows: Index, **columns: Ints | int) -> Index:
+    def content(self, cell: Index) -> Content:
+        """Read what the ballots in some cells are about."""
+        columns = (self.proposer, self.ballot, self.kind, self.data, self.threshold)
+        return Content(*(column.reshape(-1)[cell].astype(np.int64) for column in columns))
+
+    def insert(self, rows: Index, content: Content, deadline: int) -> Index:
         """Add one ballot to each of ``rows`` (unique, with a free place); return the cells."""
         place = (self.proposer[rows] > 0).sum(axis=1)
-        for name, value in columns.items():
-            getattr(self, name)[rows, place] = value
+        self.proposer[rows, place] = content.proposer
+        self.ballot[rows, place] = content.ballot
+        self.kind[rows, place] = content.kind
+        self.data[rows, place] = content.data
+        self.threshold[rows, place] = content.threshold
+        self.deadline[rows, place] = deadline
         return rows * self.places + place

@@ -165,8 +165,8 @@ def verify(evidence: Evidence, options: EvidenceOptions) -> Mask:
     """Tell which pieces of evidence are to be believed, (m,)."""
     looked_at = np.arange(MAX_WITNESSES) < evidence.count[:, None]
     suspect = evidence.suspect[:, None]
-    good = (evidence.witness > 0) & (evidence.witness != suspect)
-    believed = (evidence.count >= options.min_witnesses) & (evidence.suspect > 0)
+    good: Mask = (evidence.witness > 0) & (evidence.witness != suspect)
+    believed: Mask = (evidence.count >= options.min_witnesses) & (evidence.suspect > 0)
     if options.highest_id is not None:
         good &= evidence.witness <= options.highest_id
         believed &= evidence.suspect <= options.highest_id
@@ -174,7 +174,9 @@ def verify(evidence: Evidence, options: EvidenceOptions) -> Mask:
     if options.distinct_witnesses:
         believed &= ~_repeats(evidence.witness, looked_at)
     kind = evidence.kind
-    proof = (kind == EvidenceKind.EQUIVOCATION) & (evidence.number(4, 8) != evidence.number(12, 8))
+    proof: Mask = (kind == EvidenceKind.EQUIVOCATION) & (
+        evidence.number(4, 8) != evidence.number(12, 8)
+    )
     proof |= (kind == EvidenceKind.TIMING_ANOMALY) & _late(evidence, options)
     proof |= (kind == EvidenceKind.STATE_INVALID) & _impossible(evidence, options)
     return believed & proof
@@ -200,10 +202,12 @@ def _impossible(evidence: Evidence, options: EvidenceOptions) -> Mask:
     before, after = evidence.number(0, 1).astype(np.intp), evidence.number(1, 1).astype(np.intp)
     if options.local_transitions:
         known = (before < len(TRANSITIONS)) & (after < len(TRANSITIONS))
-        return known & ~TRANSITIONS[np.where(known, before, 0), np.where(known, after, 0)]
+        step: Mask = TRANSITIONS[np.where(known, before, 0), np.where(known, after, 0)]
+        return known & ~step
     bit = before * 8 + after
     allowed = evidence.number(2, 4) >> np.minimum(bit, 31).astype(np.uint64)
-    return (bit < 32) & (allowed & np.uint64(1) == 0)
+    refused: Mask = (bit < 32) & (allowed & np.uint64(1) == 0)
+    return refused
 
 
 def fingerprint(*parts: NDArray[np.int64]) -> NDArray[np.int64]:

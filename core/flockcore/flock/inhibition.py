@@ -41,7 +41,9 @@ class Inhibitions:
         )
 
     def _match(self, rows: Index, proposer: Ints, ballot: Ints) -> Mask:
-        return (self.proposer[rows] == proposer[:, None]) & (self.ballot[rows] == ballot[:, None])
+        hit: Mask = self.proposer[rows] == proposer[:, None]
+        hit &= self.ballot[rows] == ballot[:, None]
+        return hit
 
     def active(self, rows: Index, proposer: Ints, ballot: Ints, now: int) -> Mask:
         """Tell which ballots are inhibited at their row at ``now``, (n,)."""
@@ -155,7 +157,8 @@ class Promises:
         binds = (self.proposer[rows] > 0) & (self.until[rows] > now)
         same = (self.proposer[rows] == proposer[:, None]) & (self.ballot[rows] == ballot[:, None])
         rival = binds & (self.kind[rows] == kind[:, None]) & ~same
-        return rival.any(axis=1) | (binds & ~same).all(axis=1)
+        barred: Mask = rival.any(axis=1) | (binds & ~same).all(axis=1)
+        return barred
 
     def make(
         self, rows: Index, proposer: Ints, ballot: Ints, kind: Ints, now: int, until: int
@@ -176,4 +179,5 @@ class Promises:
         if not self.proposer.shape[1]:
             return
         hit = (self.proposer[rows] == proposer[:, None]) & (self.ballot[rows] == ballot[:, None])
-        self.proposer[rows[hit.any(axis=1)], hit.argmax(axis=1)[hit.any(axis=1)]] = 0
+        found = hit.any(axis=1)
+        self.proposer[rows[found], hit.argmax(axis=1)[found]] = 0

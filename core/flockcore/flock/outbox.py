@@ -56,24 +56,17 @@ class Outbox:
         result: object = 0,
     ) -> Self:
         """Make messages of one ``kind``; scalars are spread over all senders."""
-        size = sender.shape
-
-        def column(content: object, dtype: type[np.generic]) -> NDArray[np.generic]:
-            made = np.empty(size, dtype)
-            made[...] = content
-            return made
-
         return cls(
             sender=sender.astype(np.intp),
-            destination=column(destination, np.int32),
-            kind=column(kind, np.uint8),
-            proposer=column(proposer, np.int32),
-            ballot=column(ballot, np.int32),
-            value=column(value, np.int16),
-            data=column(data, np.int64),
-            threshold=column(threshold, np.int64),
-            result=column(result, np.uint8),
-        )  # type: ignore[arg-type]
+            destination=_column(sender, destination, np.int32),
+            kind=_column(sender, kind, np.uint8),
+            proposer=_column(sender, proposer, np.int32),
+            ballot=_column(sender, ballot, np.int32),
+            value=_column(sender, value, np.int16),
+            data=_column(sender, data, np.int64),
+            threshold=_column(sender, threshold, np.int64),
+            result=_column(sender, result, np.uint8),
+        )
 
     @property
     def size(self) -> int:
@@ -138,6 +131,12 @@ class Completions:
     def join(cls, parts: Iterable["Completions"]) -> "Completions":
         """Put several one after another."""
         return _join([part for part in parts if part.size], NO_COMPLETIONS)
+
+
+def _column[D: np.generic](like: NDArray[np.intp], content: object, dtype: type[D]) -> NDArray[D]:
+    made = np.empty(like.shape, dtype)
+    made[...] = content
+    return made
 
 
 def _take[T](table: T, index: NDArray[np.intp] | NDArray[np.bool_]) -> T:
