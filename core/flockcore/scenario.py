@@ -19,6 +19,7 @@ from flockcore.errors import FlockError
 from flockcore.flock.options import FlockOptions
 from flockcore.kernel import faults as fault_records
 from flockcore.kernel.faults import Fault
+from flockcore.resize import resize_fault, resize_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -334,6 +335,35 @@ class Scenario:
             if key not in known:
                 raise FlockError(f"scenario: key {key!r} is unknown; {rules.hint(key, known)}")
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+    def resized(self, nodes: int) -> Self:
+        """The same story with more or fewer nodes.
+
+        Groups keep their share of the flock and single nodes their relative place. The tour is
+        left out, because it speaks of nodes that now stand elsewhere.
+
+        Args:
+            nodes: Number of nodes.
+
+        Returns:
+            The scenario itself if it has that size, otherwise the resized one.
+
+        Raises:
+            FlockError: If the story cannot be told with so few nodes, or the nodes have explicit
+                positions, or the number is not allowed.
+        """
+        if nodes == self.nodes:
+            return self
+        if self.positions:
+            raise FlockError(
+                f"scenario: nodes is {nodes} but there are {len(self.positions)} explicit "
+                "positions; allowed is their number"
+            )
+        bare = self.replace(nodes=nodes, faults=(), absent=(), tour=())
+        return bare.replace(
+            faults=tuple(resize_fault(fault, self.nodes, nodes) for fault in self.faults),
+            absent=resize_nodes(self.absent, self.nodes, nodes),
+        )
 
     # -------------------------------------------------------------------- checks across keys
 

@@ -501,6 +501,10 @@ def validate(fault: Fault, nodes: int) -> None:
     _validate_span(fault)
     if isinstance(fault, Partition):
         _validate_directions(fault)
+    elif isinstance(fault, Cut) and fault.source == fault.target:
+        raise FlockError(
+            f"cut: source and target are both {fault.source}; allowed is a link between two nodes"
+        )
     elif isinstance(fault, Flap):
         _validate_flap(fault, nodes)
     elif isinstance(fault, Clear):

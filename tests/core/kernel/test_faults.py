@@ -36,7 +36,9 @@ plain_lasting = st.one_of(
         groups=st.just(((0, 1, 2), (3,))),
         one_way=st.sampled_from([(), ((0, 1),), ((2, 0), (1, 2))]),
     ),
-    build(f.Cut, st.just({}), source=node, target=node, both=st.booleans()),
+    build(
+        f.Cut, st.just({}), source=node, target=st.integers(NODES, 2 * NODES), both=st.booleans()
+    ),
     build(f.Loss, st.just({}), probability=share, sources=any_nodes, targets=any_nodes),
     build(f.Delay, st.just({}), min_us=times, mean_us=times, sources=any_nodes),
     build(f.Duplicate, st.just({}), probability=share, targets=any_nodes),
@@ -84,7 +86,7 @@ def test_a_record_survives_being_written(fault):
     table = f.to_dict(fault)
     assert f.from_dict(json.loads(json.dumps(table))) == fault
     assert table["kind"] == fault.kind_name
-    f.validate(fault, NODES)
+    f.validate(fault, 3 * NODES)
 
 
 @given(records)
@@ -189,6 +191,7 @@ def test_a_table_that_is_no_record_is_refused_by_name(table, words):
         (f.Delay(min_us=-1), "from 0"),
         (f.Slow(nodes=(1,), every=1), "from 2"),
         (f.Cut(source=1, target=40), "node 40"),
+        (f.Cut(source=3, target=3), "both 3"),
         (f.Propose(node=1, threshold=0), "from 1 to 65536"),
         (f.Inhibit(node=1, proposer=2, ballot=0), "from 1"),
         (f.SetNeighbours(k=16), "from 3 to 15"),
