@@ -1,7 +1,8 @@
 """Who is alive: heartbeats and the suspicion that silence raises (spec ekk, section 6).
 
 Every observer keeps one entry for each slot of its reach. An entry that has been heard carries the
-time at which silence changes it next, so a tick is one comparison over the whole flock.
+time at which silence changes it next, so a tick is one comparison over the whole flock; the time
+at which it was last heard follows from that deadline and the health, and is not stored again.
 
 Fixes of the original: a clock that steps backwards makes nobody dead (Q20), settings that switch
 the detector off are refused (Q21), and a peer that goes from ALIVE to DEAD at once is reported as
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from flockcore.errors import FlockError
 from flockcore.flock.codes import Code, Health
+from flockcore.flock.settings import HeartbeatOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,41 +27,13 @@ __all__ = ["NEVER", "Heartbeat", "HeartbeatOptions", "Transitions"]
 NEVER = int(np.iinfo(np.int64).max)
 """A deadline that never comes; the silence of a peer that was never heard."""
 
+_FAR = 2**62
+"""Added to the time at which a DEAD peer was last heard: no clock gets there."""
+
 _ALIVE, _SUSPECT, _DEAD = np.uint8(Health.ALIVE), np.uint8(Health.SUSPECT), np.uint8(Health.DEAD)
 _MAX_MISSED = 255
 _OUT_OF_ORDER = 128
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeartbeatOptions:
-    """Settings of the failure detector.
-
-    Attributes:
-        period_us: Time between two heartbeats of a node.
-        timeout_count: Missed periods until DEAD, 1..255.
-        auto_broadcast: Whether nodes send heartbeats of their own.
-        track_gaps: Whether the mean time between heartbeats is kept for every edge.
-        reject_replays: Ignore heartbeats that are not newer than the last one of a living peer and
-            count those that never came (Q25; the original accepts all).
-        expire_unknown: Hold a tracked peer for dead that is never heard within `timeout_count`
-            periods (Q04; the original waits for ever).
-    """
-
-    period_us: int = 10_000
-    timeout_count: int = 5
-    auto_broadcast: bool = True
-    track_gaps: bool = True
-    reject_replays: bool = False
-    expire_unknown: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the ranges (Q21)."""
-        if self.period_us < 1:
-            raise FlockError(f"period_us is {self.period_us}; 1 or more is allowed")
-        if not 1 <= self.timeout_count <= _MAX_MISSED:
-            raise FlockError(
-                f"timeout_count is {self.timeout_count}; 1 to {_MAX_MISSED} is allowed"
-            )
+_NO_ROWS = np.zeros(0, dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +59,7 @@ class Transitions:
 
 
 _NOTHING = Transitions(
-    edge=np.zeros(0, dtype=np.intp),
+    edge=_NO_ROWS,
     before=np.zeros(0, dtype=np.uint8),
     after=np.zeros(0, dtype=np.uint8),
     changed=0,
@@ -100,8 +73,9 @@ class Heartbeat:
     Attributes:
         health: `Health` of the peer in each slot, UNKNOWN where untracked, shape (N, R).
         tracked: Whether the slot's peer is observed, shape (N, R).
-        last_seen: Time of the last heartbeat, 0 before the first, shape (N, R).
-        deadline: Time at which silence changes the health next, shape (N, R).
+        deadline: Time at which silence changes the health next, shape (N, R): last heard plus one
+            period while ALIVE, plus `timeout_count` periods while SUSPECT, beyond every clock
+            while DEAD or UNKNOWN.
         sequence: Number in the last heartbeat, shape (N, R).
         average_gap: Running mean of the time between heartbeats, shape (N, R).
         last_tick: Time of the node's last tick, shape (N,).
@@ -114,7 +88,6 @@ class Heartbeat:
 
     health: NDArray[np.uint8]
     tracked: NDArray[np.bool_]
-    last_seen: NDArray[np.int64]
     deadline: NDArray[np.int64]
     sequence: NDArray[np.uint8]
     average_gap: NDArray[np.int64]
@@ -132,7 +105,6 @@ class Heartbeat:
         return cls(
             health=np.zeros(table, dtype=np.uint8),
             tracked=np.zeros(table, dtype=np.bool_),
-            last_seen=np.zeros(table, dtype=np.int64),
             deadline=np.full(table, NEVER, dtype=np.int64),
             sequence=np.zeros(table, dtype=np.uint8),
             average_gap=np.zeros(table, dtype=np.int64),
@@ -159,13 +131,11 @@ class Heartbeat:
         """
         tracked = self.tracked.reshape(-1)
         present = tracked[edges]
-        code = np.where(present, np.int8(Code.ALREADY_EXISTS), np.int8(Code.OK))
         fresh = edges[~present]
         tracked[fresh] = True
         if self.options.expire_unknown:
-            wait = self.options.timeout_count * self.options.period_us
-            self.deadline.reshape(-1)[fresh] = now + wait
-        return code
+            self.deadline.reshape(-1)[fresh] = now + self._life
+        return np.where(present, np.int8(Code.ALREADY_EXISTS), np.int8(Code.OK))
 
     def remove(self, edges: NDArray[np.intp]) -> NDArray[np.int8]:
         """Stop tracking peers and forget what was known of them.
@@ -191,26 +161,16 @@ class Heartbeat:
             The peers that were not ALIVE before. Untracked peers are passed over.
         """
         health = self.health.reshape(-1)
-        before = health.take(edges)
+        before = health[edges]
         revived = np.flatnonzero(before != _ALIVE)
         if len(revived) and not self.tracked.reshape(-1)[edges[revived]].all():
             keep = self.tracked.reshape(-1)[edges]
             return self.receive(edges[keep], sequences[keep], now)
         if self.options.reject_replays:
-            keep = self._is_newer(edges, sequences, before)
+            keep = self._judge(edges, sequences, before)
             if not keep.all():
-                return self.receive(edges[keep], sequences[keep], now)
-        if self.options.track_gaps:
-            self._note_gaps(edges, now)
-        self.last_seen.reshape(-1)[edges] = now
-        self.deadline.reshape(-1)[edges] = now + self.options.period_us
-        self.sequence.reshape(-1)[edges] = sequences
-        if not len(revived):
-            return _NOTHING
-        order = np.argsort(edges[revived])
-        edge, was = edges[revived][order], before[revived][order]
-        health[edge] = _ALIVE
-        return Transitions(edge, was, np.full(len(edge), _ALIVE), len(edge))
+                return self._hear(edges[keep], sequences[keep], now, before[keep])
+        return self._hear(edges, sequences, now, before)
 
     def tick(self, now: int, ticking: NDArray[np.bool_] | None = None) -> Transitions:
         """Let silence tell: SUSPECT after one period, DEAD after `timeout_count` of them.
@@ -222,7 +182,7 @@ class Heartbeat:
         if ticking is None:
             np.maximum(self.last_tick, now, out=self.last_tick)
         else:
-            self.last_tick[ticking] = np.maximum(self.last_tick[ticking], now)
+            np.maximum(self.last_tick, now, out=self.last_tick, where=ticking)
         due = np.flatnonzero(self.deadline.reshape(-1) <= now)
         if ticking is not None and len(due):
             due = due[ticking[due // self.slots]]
@@ -231,10 +191,15 @@ class Heartbeat:
     def due_to_send(self, now: int, ticking: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
         """Return the nodes whose heartbeat leaves now, and note that it did.
 
-        The message carries ``send_sequence[rows]`` as it stands afterwards.
+        Args:
+            now: Time in microseconds.
+            ticking: Nodes that run in this tick, shape (N,); None means all.
+
+        Returns:
+            Rows, ascending. The message of a row carries its `send_sequence`, already advanced.
         """
         if not self.options.auto_broadcast:
-            return np.zeros(0, dtype=np.intp)
+            return _NO_ROWS
         due = now - self.last_send >= self.options.period_us
         if ticking is not None:
             due &= ticking
@@ -243,15 +208,24 @@ class Heartbeat:
         self.send_sequence[rows] += 1
         return rows
 
+    def last_seen(self, edges: NDArray[np.intp] | None = None) -> NDArray[np.int64]:
+        """Time of the last heartbeat, 0 before the first, shape of `edges`, or (N, R) without."""
+        if edges is None:
+            health, deadline = self.health, self.deadline
+        else:
+            health, deadline = self.health.reshape(-1)[edges], self.deadline.reshape(-1)[edges]
+        ahead = np.array([0, self.options.period_us, self._life, _FAR], dtype=np.int64)
+        return np.where(health == Health.UNKNOWN, 0, deadline - ahead[health])
+
     def missed(self) -> NDArray[np.int64]:
         """Periods missed at each observer's last tick, 0..255, shape (N, R)."""
-        silent = (self.last_tick[:, None] - self.last_seen) // self.options.period_us
-        silent = silent.clip(0, _MAX_MISSED)
-        return np.where(self.health >= _SUSPECT, silent, 0)
+        silent = (self.last_tick[:, None] - self.last_seen()) // self.options.period_us
+        return np.where(self.health >= _SUSPECT, silent.clip(0, _MAX_MISSED), 0)
 
     def silence(self, now: int) -> NDArray[np.int64]:
         """Time since each peer was last heard, `NEVER` for those that never were, shape (N, R)."""
-        return np.where(self.last_seen > 0, np.maximum(now - self.last_seen, 0), NEVER)
+        last = self.last_seen()
+        return np.where(last > 0, np.maximum(now - last, 0), NEVER)
 
     def reset(self, rows: NDArray[np.intp]) -> None:
         """Give `rows` the state of a node that has just started."""
@@ -262,65 +236,79 @@ class Heartbeat:
 
     def rebase(self, before: NDArray[np.intp], after: NDArray[np.intp]) -> None:
         """Move the entries of edges `before` to edges `after`, see `reach.carry`; forget others."""
-        for table in (
-            self.health,
-            self.tracked,
-            self.last_seen,
-            self.deadline,
-            self.sequence,
-            self.average_gap,
-        ):
+        tables = (self.health, self.tracked, self.deadline, self.sequence, self.average_gap)
+        for table in tables:
             kept = table.reshape(-1)[before]
             table[...] = NEVER if table is self.deadline else 0
             table.reshape(-1)[after] = kept
 
+    @property
+    def _life(self) -> int:
+        return self.options.timeout_count * self.options.period_us
+
     def _forget(self, edges: NDArray[np.intp]) -> None:
-        for table in (
-            self.health,
-            self.tracked,
-            self.last_seen,
-            self.sequence,
-            self.average_gap,
-        ):
+        for table in (self.health, self.tracked, self.sequence, self.average_gap):
             table.reshape(-1)[edges] = 0
         self.deadline.reshape(-1)[edges] = NEVER
 
-    def _note_gaps(self, edges: NDArray[np.intp], now: int) -> None:
-        """Mean of the gaps: (7 mean + gap) / 8, which starts from 0 and has no first gap."""
-        last = self.last_seen.reshape(-1).take(edges)
-        mean = self.average_gap.reshape(-1).take(edges)
-        gap = np.maximum(now - last, 0)
-        gap += 7 * mean
-        gap >>= 3
-        self.average_gap.reshape(-1)[edges] = np.where(last > 0, gap, mean)
+    def _hear(
+        self,
+        edges: NDArray[np.intp],
+        sequences: NDArray[np.uint8],
+        now: int,
+        before: NDArray[np.uint8],
+    ) -> Transitions:
+        revived = np.flatnonzero(before != _ALIVE)
+        if self.options.track_gaps:
+            self._note_gaps(edges, revived, now)
+        self.deadline.reshape(-1)[edges] = now + self.options.period_us
+        self.sequence.reshape(-1)[edges] = sequences
+        if not len(revived):
+            return _NOTHING
+        revived = revived[np.argsort(edges[revived])]
+        edge = edges[revived]
+        self.health.reshape(-1)[edge] = _ALIVE
+        return Transitions(edge, before[revived], np.full(len(edge), _ALIVE), len(edge))
 
-    def _is_newer(
+    def _note_gaps(self, edges: NDArray[np.intp], revived: NDArray[np.intp], now: int) -> None:
+        """Mean of the gaps: (7 mean + gap) / 8, which starts from 0 and has no first gap."""
+        # "clip" spares numpy a second pass over the edges, which are in range already.
+        last = self.deadline.reshape(-1).take(edges, mode="clip")
+        last -= self.options.period_us
+        last[revived] = self.last_seen(edges[revived])
+        mean = self.average_gap.reshape(-1).take(edges, mode="clip")
+        following = np.maximum(now - last, 0)
+        following += 7 * mean
+        following >>= 3
+        if len(last) and last.min() <= 0:
+            following = np.where(last > 0, following, mean)
+        self.average_gap.reshape(-1)[edges] = following
+
+    def _judge(
         self,
         edges: NDArray[np.intp],
         sequences: NDArray[np.uint8],
         health: NDArray[np.uint8],
     ) -> NDArray[np.bool_]:
-        """Judge numbers modulo 256 (RFC 1982); a peer that is unknown or dead starts anew."""
+        """Which numbers are newer, modulo 256 (RFC 1982); the dead and unknown start anew."""
         ahead = (sequences - self.sequence.reshape(-1)[edges]).astype(np.uint8)
         anew = (health != _ALIVE) & (health != _SUSPECT)
-        newer: NDArray[np.bool_] = anew | ((ahead > 0) & (ahead < _OUT_OF_ORDER))
-        if newer.all():
-            self.gaps += int(ahead[~anew].sum(dtype=np.int64)) - int((~anew).sum())
+        next_in_line = (ahead > 0) & (ahead < _OUT_OF_ORDER) & ~anew
+        newer: NDArray[np.bool_] = anew | next_in_line
+        self.gaps += int(ahead[next_in_line].sum(dtype=np.int64)) - int(next_in_line.sum())
         self.replays += int((~newer).sum())
         return newer
 
     def _expire(self, due: NDArray[np.intp], now: int) -> Transitions:
-        health, deadline = self.health.reshape(-1), self.deadline.reshape(-1)
-        before = health[due]
-        life = self.options.timeout_count * self.options.period_us
-        death = np.where(before == Health.UNKNOWN, now, self.last_seen.reshape(-1)[due] + life)
-        dead = death <= now
-        health[due] = np.where(dead, _DEAD, _SUSPECT)
-        deadline[due] = np.where(dead, NEVER, death)
+        before = self.health.reshape(-1)[due]
+        last = self.last_seen(due)
+        dead = (last + self._life <= now) | (before == Health.UNKNOWN)
+        self.health.reshape(-1)[due] = np.where(dead, _DEAD, _SUSPECT)
+        self.deadline.reshape(-1)[due] = last + np.where(dead, _FAR, self._life)
         # A peer that leaps from ALIVE to DEAD is listed twice: as suspect, then as dead.
         leap = dead & (before == _ALIVE)
-        edge = np.repeat(due, 1 + leap)
+        edge, was = due.repeat(1 + leap), before.repeat(1 + leap)
+        became = self.health.reshape(-1)[edge]
         second = np.flatnonzero(leap) + np.arange(1, leap.sum() + 1)
-        was, now_is = before.repeat(1 + leap), health[edge]
-        was[second], now_is[second - 1] = _SUSPECT, _SUSPECT
-        return Transitions(edge, was, now_is, len(due))
+        was[second], became[second - 1] = _SUSPECT, _SUSPECT
+        return Transitions(edge, was, became, len(due))

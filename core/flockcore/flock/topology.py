@@ -18,6 +18,8 @@ import numpy as np
 
 from flockcore.errors import FlockError
 from flockcore.flock.codes import Code
+from flockcore.flock.election import MAX_SLOTS, first_slots
+from flockcore.flock.settings import MAX_NEIGHBOURS, TopologyOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,38 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_NEIGHBOURS", "Announced", "Broadcasts", "Topology", "TopologyOptions"]
 
-MAX_NEIGHBOURS = 15
-"""Columns of the elected table: the largest k (spec section 1)."""
-
-_MAX_SLOTS = 255
 _CHUNK_ROWS = 4096
 _NO_ROWS = np.zeros(0, dtype=np.intp)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopologyOptions:
-    """Settings of the election.
-
-    Attributes:
-        k: Neighbours wanted, 1..15.
-        min_neighbours: Below it a node announces itself four times as often, 0..k.
-        discovery_period_us: Time between two announcements.
-    """
-
-    k: int = 7
-    min_neighbours: int = 3
-    discovery_period_us: int = 1_000_000
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if not 1 <= self.k <= MAX_NEIGHBOURS:
-            raise FlockError(f"k is {self.k}; 1 to {MAX_NEIGHBOURS} is allowed")
-        if not 0 <= self.min_neighbours <= self.k:
-            raise FlockError(f"min_neighbours is {self.min_neighbours}; 0 to k={self.k} is allowed")
-        if self.discovery_period_us < 1:
-            raise FlockError(
-                f"discovery_period_us is {self.discovery_period_us}; 1 or more is allowed"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +108,8 @@ class Topology:
     ) -> Self:
         """Return observers `own` that know nobody and have `slots` free slots each."""
         chosen = TopologyOptions() if options is None else options
-        if not 1 <= slots <= _MAX_SLOTS:
-            raise FlockError(f"a topology of {slots} slots; 1 to {_MAX_SLOTS} is allowed")
+        if not 1 <= slots <= MAX_SLOTS:
+            raise FlockError(f"a topology of {slots} slots; 1 to {MAX_SLOTS} is allowed")
         nodes = len(own)
         table = (nodes, slots)
         return cls(
@@ -392,17 +364,15 @@ class Topology:
         electable = self.known[rows] & ~self.barred[rows]
         if not self.ranked:
             electable = np.take_along_axis(electable, self.rank[rows].astype(np.intp), axis=1)
-        place = np.cumsum(electable, axis=1, dtype=np.uint8)
-        electable &= place <= self.k
-        row, slot = np.nonzero(electable)
-        place_of = place[row, slot].astype(np.intp) - 1
+        elected, count = first_slots(electable, self.k, MAX_NEIGHBOURS)
+        row, place = np.nonzero(elected >= 0)
+        slot = elected[row, place].astype(np.intp)
         if not self.ranked:
             slot = self.rank[rows[row], slot].astype(np.intp)
-        elected = np.full((len(rows), MAX_NEIGHBOURS), -1, dtype=np.int16)
-        elected[row, place_of] = slot
+            elected[row, place] = slot
         changed: NDArray[np.bool_] = (elected != self.elected[rows]).any(axis=1)
         self.elected[rows] = elected
-        self.count[rows] = np.minimum(place[:, -1], self.k)
+        self.count[rows] = count
         self.chosen[rows] = False
         self.chosen[rows[row], slot] = True
         self.elections[rows] += 1
