@@ -24,22 +24,30 @@ from flockcore.errors import FlockError
 from flockcore.flock.codes import ModuleState
 
 __all__ = [
+    "MAX_WITNESSES",
     "NO_EVIDENCE",
+    "PAYLOAD_BYTES",
+    "TRANSITIONS",
+    "UPSTREAM_EVIDENCE",
     "Evidence",
     "EvidenceKind",
     "EvidenceOptions",
     "equivocation",
     "fingerprint",
+    "gather",
     "state_invalid",
     "timing_anomaly",
     "verify",
 ]
 
 MAX_WITNESSES = 3
+"""Witnesses that evidence carries."""
 PAYLOAD_BYTES = 24
+"""Size of the payload."""
 
 type Index = NDArray[np.intp]
 type Mask = NDArray[np.bool_]
+type Ids = NDArray[np.int32] | NDArray[np.int64]
 
 
 class EvidenceKind(IntEnum):
@@ -161,6 +169,17 @@ class EvidenceOptions:
             )
 
 
+UPSTREAM_EVIDENCE = EvidenceOptions(
+    distinct_witnesses=False,
+    local_transitions=False,
+    timing_threshold_us=None,
+    suspect_match=False,
+    suspect_votes=True,
+    highest_id=63,
+)
+"""The original runtime, which believes the accuser's own threshold and bitmap (Q26)."""
+
+
 def verify(evidence: Evidence, options: EvidenceOptions) -> Mask:
     """Tell which pieces of evidence are to be believed, (m,)."""
     looked_at = np.arange(MAX_WITNESSES) < evidence.count[:, None]
@@ -224,14 +243,24 @@ def fingerprint(*parts: NDArray[np.int64]) -> NDArray[np.int64]:
     return (state >> np.uint64(2)).astype(np.int64)
 
 
-def _gather(
+def gather(
     kind: EvidenceKind,
     holder: Index,
-    witness: NDArray[np.int32],
-    suspect: NDArray[np.int32],
+    witness: Ids,
+    suspect: Ids,
     now: int,
     numbers: list[tuple[int, str, NDArray[np.int64]]],
 ) -> Evidence:
+    """Make evidence that its holder alone has witnessed.
+
+    Args:
+        kind: What the suspects are accused of.
+        holder: Rows of the nodes that saw it, (m,).
+        witness: Ids of these nodes, (m,).
+        suspect: Ids of the accused, (m,).
+        now: Time in microseconds.
+        numbers: Payload as (first byte, little-endian dtype, values (m,)).
+    """
     size = holder.size
     payload = np.zeros((size, PAYLOAD_BYTES), np.uint8)
     for start, dtype, number in numbers:
@@ -253,8 +282,8 @@ def _gather(
 
 def equivocation(
     holder: Index,
-    witness: NDArray[np.int32],
-    suspect: NDArray[np.int32],
+    witness: Ids,
+    suspect: Ids,
     term: NDArray[np.int64],
     first: NDArray[np.int64],
     second: NDArray[np.int64],
@@ -272,13 +301,13 @@ def equivocation(
         now: Time in microseconds.
     """
     numbers = [(0, "<u4", term), (4, "<u8", first), (12, "<u8", second)]
-    return _gather(EvidenceKind.EQUIVOCATION, holder, witness, suspect, now, numbers)
+    return gather(EvidenceKind.EQUIVOCATION, holder, witness, suspect, now, numbers)
 
 
 def timing_anomaly(
     holder: Index,
-    witness: NDArray[np.int32],
-    suspect: NDArray[np.int32],
+    witness: Ids,
+    suspect: Ids,
     expected: NDArray[np.int64],
     actual: NDArray[np.int64],
     threshold: NDArray[np.int64],
@@ -286,17 +315,17 @@ def timing_anomaly(
 ) -> Evidence:
     """Make evidence that something due at ``expected`` happened at ``actual`` (microseconds)."""
     numbers = [(0, "<u8", expected), (8, "<u8", actual), (16, "<u8", threshold)]
-    return _gather(EvidenceKind.TIMING_ANOMALY, holder, witness, suspect, now, numbers)
+    return gather(EvidenceKind.TIMING_ANOMALY, holder, witness, suspect, now, numbers)
 
 
 def state_invalid(
     holder: Index,
-    witness: NDArray[np.int32],
-    suspect: NDArray[np.int32],
+    witness: Ids,
+    suspect: Ids,
     before: NDArray[np.int64],
     after: NDArray[np.int64],
     now: int,
 ) -> Evidence:
     """Make evidence that ``suspect`` went from module state ``before`` to ``after``."""
     numbers = [(0, "u1", before), (1, "u1", after)]
-    return _gather(EvidenceKind.STATE_INVALID, holder, witness, suspect, now, numbers)
+    return gather(EvidenceKind.STATE_INVALID, holder, witness, suspect, now, numbers)

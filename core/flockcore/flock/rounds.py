@@ -9,7 +9,7 @@ from flockcore.flock.codes import Code
 from flockcore.flock.evidence import Evidence
 from flockcore.flock.outbox import Completions, Outbox, Reply
 
-__all__ = ["columns", "first_code", "flat", "in_rounds", "running_count"]
+__all__ = ["columns", "first_code", "flat", "in_rounds", "occurrence", "running_count"]
 
 type Ints = NDArray[np.int64]
 type Index = NDArray[np.intp]
@@ -61,7 +61,7 @@ def in_rounds(step: Callable[..., Reply], rows: ArrayLike, *given: ArrayLike) ->
     index, arguments = columns(rows, *given)
     if index.size < 2 or bool((index[1:] > index[:-1]).all()):
         return step(index, *arguments)
-    rank = _occurrence(index)
+    rank = occurrence(index)
     code = np.zeros(index.size, np.int8)
     ballot = np.zeros(index.size, np.int32)
     replies = []
@@ -81,7 +81,7 @@ def in_rounds(step: Callable[..., Reply], rows: ArrayLike, *given: ArrayLike) ->
     )
 
 
-def _occurrence(index: Index) -> Index:
+def occurrence(index: Index) -> Index:
     """Number the occurrences of each value from 0, (n,)."""
     order = np.argsort(index, kind="stable")
     head = np.ones(index.size, np.bool_)
