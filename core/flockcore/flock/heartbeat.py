@@ -169,8 +169,13 @@ class Heartbeat:
         if self.options.reject_replays:
             keep = self._judge(edges, sequences, before)
             if not keep.all():
-                return self._hear(edges[keep], sequences[keep], now, before[keep])
-        return self._hear(edges, sequences, now, before)
+                edges, sequences, before = edges[keep], sequences[keep], before[keep]
+                revived = np.flatnonzero(before != _ALIVE)
+        if self.options.track_gaps:
+            self._note_gaps(edges, revived, now)
+        self.deadline.reshape(-1)[edges] = now + self.options.period_us
+        self.sequence.reshape(-1)[edges] = sequences
+        return self._revive(edges[revived], before[revived]) if len(revived) else _NOTHING
 
     def tick(self, now: int, ticking: NDArray[np.bool_] | None = None) -> Transitions:
         """Let silence tell: SUSPECT after one period, DEAD after `timeout_count` of them.
@@ -251,38 +256,28 @@ class Heartbeat:
             table.reshape(-1)[edges] = 0
         self.deadline.reshape(-1)[edges] = NEVER
 
-    def _hear(
-        self,
-        edges: NDArray[np.intp],
-        sequences: NDArray[np.uint8],
-        now: int,
-        before: NDArray[np.uint8],
-    ) -> Transitions:
-        revived = np.flatnonzero(before != _ALIVE)
-        if self.options.track_gaps:
-            self._note_gaps(edges, revived, now)
-        self.deadline.reshape(-1)[edges] = now + self.options.period_us
-        self.sequence.reshape(-1)[edges] = sequences
-        if not len(revived):
-            return _NOTHING
-        revived = revived[np.argsort(edges[revived])]
-        edge = edges[revived]
+    def _revive(self, edges: NDArray[np.intp], before: NDArray[np.uint8]) -> Transitions:
+        order = np.argsort(edges)
+        edge = edges[order]
         self.health.reshape(-1)[edge] = _ALIVE
-        return Transitions(edge, before[revived], np.full(len(edge), _ALIVE), len(edge))
+        return Transitions(edge, before[order], np.full(len(edge), _ALIVE), len(edge))
 
     def _note_gaps(self, edges: NDArray[np.intp], revived: NDArray[np.intp], now: int) -> None:
         """Mean of the gaps: (7 mean + gap) / 8, which starts from 0 and has no first gap."""
         # "clip" spares numpy a second pass over the edges, which are in range already.
-        last = self.deadline.reshape(-1).take(edges, mode="clip")
-        last -= self.options.period_us
-        last[revived] = self.last_seen(edges[revived])
+        gap = now + self.options.period_us - self.deadline.reshape(-1).take(edges, mode="clip")
+        if len(revived):
+            gap[revived] = now - self.last_seen(edges[revived])
         mean = self.average_gap.reshape(-1).take(edges, mode="clip")
-        following = np.maximum(now - last, 0)
-        following += 7 * mean
-        following >>= 3
-        if len(last) and last.min() <= 0:
-            following = np.where(last > 0, following, mean)
-        self.average_gap.reshape(-1)[edges] = following
+        # Read as unsigned, a clock that stepped back and a peer never heard are both out of range.
+        usual = gap.view(np.uint64).max(initial=0) < now
+        first = np.flatnonzero(gap >= now) if not usual else _NO_ROWS
+        if not usual:
+            np.maximum(gap, 0, out=gap)
+        gap += 7 * mean
+        gap >>= 3
+        gap[first] = mean[first]
+        self.average_gap.reshape(-1)[edges] = gap
 
     def _judge(
         self,
