@@ -302,3 +302,11 @@ def test_a_scenario_beside_the_story_comes_last(tmp_path, monkeypatch):
         (tmp_path / f"{name}.toml").write_text("nodes = 3")
     monkeypatch.setattr(presets, "_folder", lambda: tmp_path)
     assert presets.names() == ("calm-flock", "ape", "zebra")
+
+
+def test_the_scenarios_of_an_installed_package_are_its_own(tmp_path, monkeypatch):
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "packed.toml").write_text("nodes = 3")
+    monkeypatch.setattr(presets, "files", lambda package: tmp_path)
+    assert Scenario.names() == ("packed",)
+    assert Scenario.load("packed").nodes == 3

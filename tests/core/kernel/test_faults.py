@@ -251,3 +251,40 @@ def test_a_record_that_does_not_fit_the_flock_is_refused_by_name(fault, words):
 def test_words(fault, sentence, short):
     assert describe(fault) == sentence
     assert label(fault) == short
+
+
+ONE_OF_EACH = (
+    f.Partition(groups=((0, 1, 2), (3,))),
+    f.Cut(source=1, target=2),
+    f.Cut(source=1, target=2, both=False),
+    f.Loss(probability=0.5, sources=tuple(range(9)), targets=(1, 2)),
+    f.Delay(min_us=4_000),
+    f.Duplicate(probability=0.01),
+    f.Reorder(probability=0.01, by_us=5_000),
+    f.Flap(fault=f.Cut(source=1, target=2), on=3, off=4, times=5),
+    f.Crash(nodes=(1, 2, 3, 4)),
+    f.Restart(nodes=(1,)),
+    f.Pause(nodes=(1, 2)),
+    f.Resume(nodes=(1, 2)),
+    f.Slow(nodes=(1, 2), every=3),
+    f.Equivocate(nodes=(1,)),
+    f.Equivocate(nodes=(1, 2), ballot=7),
+    f.Join(node=1, x=10, y=20),
+    f.Leave(nodes=(1,)),
+    f.Leave(nodes=(1, 2)),
+    f.Heal(),
+    f.Clear(kind="loss"),
+    f.Propose(node=1, kind=99, threshold=43_908),
+    f.Inhibit(node=1, proposer=2, ballot=3),
+    f.SetField(node=1, component=1, value=0.25),
+    f.SetNeighbours(k=5),
+    f.AddTask(node=1),
+    f.AddTask(node=1, period_us=10_000, deadline_us=2_000_000),
+    f.Lift(node=1),
+)
+
+
+def test_no_two_records_have_the_same_words():
+    assert {type(fault) for fault in ONE_OF_EACH} == set(f.KINDS.values())
+    assert len({describe(fault) for fault in ONE_OF_EACH}) == len(ONE_OF_EACH)
+    assert all(label(fault) for fault in ONE_OF_EACH)
