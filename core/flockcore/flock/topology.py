@@ -344,13 +344,14 @@ class Topology:
     ) -> NDArray[np.intp]:
         peer, distance = self.peer.reshape(-1), self.distance.reshape(-1)
         moved = (peer[edges] != ids) | (distance[edges] != distances)
-        # A moved peer that was elected may have to leave; all others follow the rule of `discover`.
-        elected_moved = edges[moved & self.chosen.reshape(-1)[edges]]
+        elected = self.chosen.reshape(-1)[edges]
+        # An elected peer that moved may have to leave; any other that moved counts as new.
+        self.known.reshape(-1)[edges[moved & ~elected]] = False
         peer[edges] = ids
         distance[edges] = distances
         if moved.any():
             self._rank(self._rows(edges[moved]))
-        again = self.elect(self._rows(elected_moved))
+        again = self.elect(self._rows(edges[moved & elected]))
         return np.union1d(again, self.discover(edges, barred))
 
     def _rank(self, rows: NDArray[np.intp]) -> None:
