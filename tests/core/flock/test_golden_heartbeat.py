@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from golden import cases
 
 from flockcore.flock.codes import Code, Health
 from flockcore.flock.heartbeat import Heartbeat
 from flockcore.flock.settings import HeartbeatOptions
+from golden import cases
 
 CAPACITY = 64
 LETTER = {Health.ALIVE: "A", Health.SUSPECT: "S", Health.DEAD: "D"}

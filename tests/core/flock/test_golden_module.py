@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from golden import cases
 
 from flockcore.flock.codes import Health
 from flockcore.flock.heartbeat import Heartbeat
@@ -10,6 +9,7 @@ from flockcore.flock.settings import TopologyOptions
 from flockcore.flock.states import next_states, reform, ticks
 from flockcore.flock.tasks import Tasks
 from flockcore.flock.topology import Topology
+from golden import cases
 
 NODE = np.array([1], dtype=np.intp)
 TICKING = np.array([False, True, False])

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from golden import cases
 
 from flockcore.flock.codes import Code
 from flockcore.flock.reach import Metric, distance
 from flockcore.flock.settings import TopologyOptions
 from flockcore.flock.topology import Topology
+from golden import cases
 
 CAPACITY = 64
 DISCOVERY_PERIOD_US = 1_000_000
