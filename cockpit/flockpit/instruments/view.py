@@ -1,0 +1,197 @@
+"""What instruments see: a simulation at one tick, and what the person at the screen has chosen."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flockcore.flock.codes import Health, NodeStatus
+from flockcore.kernel.faults import Cut, Partition
+from flockcore.kernel.layer import Event, Verdict
+from flockcore.kernel.script import Span
+
+__all__ = ["NOT_SEEN", "Choice", "DeckView", "Viewpoint"]
+
+NOT_SEEN = 255
+"""Belief about a node that is not in the observer's reach."""
+
+
+class Viewpoint(StrEnum):
+    """Whose belief the map shows."""
+
+    NODE = "node"
+    MAJORITY = "majority"
+    TRUTH = "truth"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What the person has chosen to look at.
+
+    Attributes:
+        viewpoint: whose belief the map shows; a node's needs a selected node.
+        selected: selected nodes; the first is the one that is inspected.
+        component: field component that is drawn, 0 is load.
+        subject: node whose detection is drawn; None for all of them together.
+    """
+
+    viewpoint: Viewpoint = Viewpoint.MAJORITY
+    selected: tuple[int, ...] = ()
+    component: int = 0
+    subject: int | None = None
+
+
+class DeckView:
+    """A simulation at its present tick, read lazily: an instrument pays for what it asks.
+
+    A view is made anew for each frame and holds still while the frame is drawn.
+
+    Args:
+        sim: the simulation; it must not advance while the view is in use.
+        choice: what the person looks at.
+        length: ticks that the time axis spans.
+
+    Attributes:
+        tick: ticks done.
+        nodes: number of seats N.
+        seconds: length of a tick in seconds.
+    """
+
+    def __init__(self, sim: Any, choice: Choice | None = None, *, length: int = 0) -> None:  # noqa: ANN401
+        self.sim = sim
+        self.choice = Choice() if choice is None else choice
+        self.tick: int = sim.tick
+        self.recorded_until: int = max(int(sim.series.recorded_until), 0)
+        self.length = max(length, self.recorded_until, 1)
+        self.seconds: float = sim.scenario.tick_us / 1e6
+        self.nodes: int = len(sim.flock.truth)
+
+    # ------------------------------------------------------------------ time
+
+    @property
+    def now(self) -> float:
+        """Simulated time since tick 0, in seconds."""
+        return self.tick * self.seconds
+
+    @cached_property
+    def recording(self) -> tuple[object, ...]:
+        """What identifies the recorded run: while it stays equal, so does the recorded past."""
+        return (
+            id(self.sim),
+            self.sim.branch,
+            id(self.sim.script),
+            self.recorded_until,
+            self.length,
+        )
+
+    def series(self, name: str) -> NDArray[np.int64]:
+        """Return a column of statistics over all recorded ticks, the future included."""
+        column: NDArray[np.int64] = self.sim.series.column(name, self.recorded_until + 1)
+        return column
+
+    def latest(self, name: str) -> int:
+        """Return a column's value at the present tick."""
+        return int(self.sim.series.column(name, self.recorded_until + 1)[self.tick])
+
+    def log(self, name: str) -> dict[str, NDArray[Any]]:
+        """Return all rows of a log, the recorded future included."""
+        rows: dict[str, NDArray[Any]] = self.sim.records.logs[name].rows()
+        return rows
+
+    # ------------------------------------------------------------------ nodes
+
+    @property
+    def observer(self) -> int | None:
+        """The node whose belief is shown, or None."""
+        chosen = self.choice.selected
+        return chosen[0] if chosen and self.choice.viewpoint is Viewpoint.NODE else None
+
+    @cached_property
+    def positions(self) -> NDArray[np.float32]:
+        """Places on the plane, shape (N, 2)."""
+        return np.ascontiguousarray(self.sim.flock.positions[:, :2], dtype=np.float32)
+
+    @cached_property
+    def truth(self) -> NDArray[np.uint8]:
+        """`NodeStatus` of each node, shape (N,)."""
+        truth: NDArray[np.uint8] = np.asarray(self.sim.flock.truth, dtype=np.uint8)
+        return truth
+
+    @cached_property
+    def really_up(self) -> NDArray[np.bool_]:
+        """Members that run, be it slowly, shape (N,)."""
+        return self.truth <= NodeStatus.SLOW
+
+    @cached_property
+    def present(self) -> NDArray[np.bool_]:
+        """Members of the flock, shape (N,)."""
+        return self.truth != NodeStatus.ABSENT
+
+    @cached_property
+    def belief(self) -> NDArray[np.uint8]:
+        """`Health` of each node from the chosen viewpoint, UNKNOWN where not seen, shape (N,)."""
+        flock = self.sim.flock
+        if self.observer is not None:
+            belief = np.asarray(flock.belief(self.observer), dtype=np.uint8).copy()
+            belief[self.observer] = Health.ALIVE
+        elif self.choice.viewpoint is Viewpoint.TRUTH:
+            belief = np.where(self.really_up, Health.ALIVE, Health.DEAD).astype(np.uint8)
+        else:
+            belief = np.asarray(flock.majority_belief(), dtype=np.uint8).copy()
+        belief[belief == NOT_SEEN] = Health.UNKNOWN
+        return belief
+
+    @cached_property
+    def field(self) -> NDArray[np.float32]:
+        """Published value of the chosen component, 0..1; NaN where it is stale, shape (N,)."""
+        flock = self.sim.flock
+        values = np.asarray(flock.region.values[self.choice.component], dtype=np.float32) / 65536
+        return np.where(flock.stale, np.float32(np.nan), values).astype(np.float32)
+
+    @cached_property
+    def elected(self) -> NDArray[np.int32]:
+        """Elected neighbours of each node, -1 where there is none, shape (N, k)."""
+        elected: NDArray[np.int32] = np.asarray(self.sim.flock.elected_peers(), dtype=np.int32)
+        return elected
+
+    @cached_property
+    def sides(self) -> NDArray[np.int64]:
+        """Number of the side on which each node is cut off, 0 for all without a cut, (N,)."""
+        return np.asarray(self.sim.flock.sides(), dtype=np.int64)
+
+    # ------------------------------------------------------------------ faults and verdicts
+
+    @cached_property
+    def holding(self) -> tuple[Span, ...]:
+        """Faults that hold now."""
+        return tuple(self.sim.script.holding(self.tick))
+
+    @cached_property
+    def cuts(self) -> tuple[Span, ...]:
+        """Partitions and cuts that hold now."""
+        return tuple(span for span in self.holding if isinstance(span.fault, Partition | Cut))
+
+    @cached_property
+    def fault_times(self) -> NDArray[np.float64]:
+        """Seconds at which something of the script begins, each once."""
+        starts = {span.start for span in self.sim.script.spans if span.start > 1}
+        return np.array(sorted(starts), dtype=np.float64) * self.seconds
+
+    def crossed(self) -> tuple[int, int]:
+        """Return how many copies the cuts that hold let pass and dropped."""
+        ordinals = sorted({span.ordinal for span in self.cuts})
+        network = self.sim.network
+        return int(network.passed[ordinals].sum()), int(network.touched[ordinals].sum())
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdict on every invariant."""
+        return tuple(self.sim.verdicts())
+
+    def events(self, since: int = 0) -> list[Event]:
+        """Return what happened from tick `since` on, oldest first."""
+        events: list[Event] = self.sim.events(since)
+        return events
