@@ -59,7 +59,7 @@ def test_the_choice_among_three_tasks_is_right_in_every_case():
         found[rows] = ran
         assert found.tolist() == [choice((*pair, third)) for pair in pairs]
         seen += len(pairs)
-    print(f"choice among three tasks: {seen} cases")
+    print(f"PMD-5, PMD-6: choice among 3 tasks: {seen} cases, all")
     assert seen == len(KINDS) ** 3
 
 
@@ -120,6 +120,6 @@ def test_every_course_of_three_tasks_to_closure():
             if after not in seen:
                 seen.add(after)
                 frontier.append(after)
-    print(f"three tasks: {len(seen)} states, {taken} steps, closed")
+    print(f"PMD-5, PMD-6: 3 tasks: {len(seen)} states, {taken} steps, closed")
     # A periodic task that has run is never IDLE again: 1 waiting time while IDLE, 4 otherwise.
     assert len(seen) == 3 * 3 * (1 + 4 + 4)
