@@ -1,0 +1,260 @@
+// The page's end of the bridge: keys, gestures and acknowledgements go to Python through one named
+// Bokeh model; commands come back through it. No framework, no inline code, no eval.
+
+const NAME = "flockpit.bridge"
+const THEME_KEY = "flockpit.theme"
+
+// ------------------------------------------------------------------ the queue to Python
+
+class Bridge {
+  constructor(model, doc) {
+    this.model = model
+    this.doc = doc
+    this.number = model.heard
+    this.ordered = model.orders.reduce((last, [number]) => Math.max(last, number), 0)
+    this.waiting = false
+    const {frame, heard, orders} = model.properties
+    model.connect(frame.change, () => this.acknowledge())
+    model.connect(heard.change, () => this.forget())
+    model.connect(orders.change, () => this.obey())
+  }
+
+  // Entries stay in the list until Python has heard them: whoever joins changes joins no gesture.
+  send(kind, details = {}) {
+    this.number += 1
+    const unheard = this.model.gestures.filter(([number]) => number > this.model.heard)
+    this.model.gestures = [...unheard, [this.number, kind, details]]
+  }
+
+  forget() {
+    if (this.model.gestures.length > 64) {
+      this.model.gestures = this.model.gestures.filter(([number]) => number > this.model.heard)
+    }
+  }
+
+  // The first frame callback runs before the canvases paint, the second one after.
+  acknowledge() {
+    if (this.waiting) return
+    this.waiting = true
+    const answer = () => {
+      this.waiting = false
+      this.model.painted = this.model.frame
+    }
+    requestAnimationFrame(() => requestAnimationFrame(answer))
+  }
+
+  obey() {
+    for (const [number, verb, details] of this.model.orders) {
+      if (number <= this.ordered) continue
+      this.ordered = number
+      ORDERS[verb]?.(details)
+    }
+  }
+}
+
+// ------------------------------------------------------------------ what Python asks for
+
+const ORDERS = {
+  theme({name}) {
+    document.documentElement.classList.toggle("light", name === "light")
+    remember(THEME_KEY, name)
+  },
+  copy({text}) {
+    copy(text)
+  },
+  download({name, text, mime}) {
+    const link = document.createElement("a")
+    link.href = URL.createObjectURL(new Blob([text], {type: mime}))
+    link.download = name
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
+  },
+  address({query}) {
+    history.replaceState(null, "", location.pathname + (query ? `?${query}` : ""))
+  },
+  share({query}) {
+    const address = `${location.origin}${location.pathname}?${query}`
+    history.replaceState(null, "", address)
+    copy(address)
+  },
+  focus({name}) {
+    requestAnimationFrame(() => find(document, `[data-focus="${name}"]`)?.focus())
+  },
+  file() {
+    openFile()
+  },
+  title({text}) {
+    document.title = text
+  },
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text)
+  } catch {
+    const area = document.createElement("textarea")
+    area.value = text
+    document.body.append(area)
+    area.select()
+    document.execCommand("copy")
+    area.remove()
+  }
+}
+
+function openFile() {
+  const input = document.createElement("input")
+  input.type = "file"
+  input.accept = ".toml"
+  input.addEventListener("change", async () => {
+    const [file] = input.files
+    if (file) tell("file", {name: file.name, text: await file.text()})
+  })
+  input.click()
+}
+
+function remember(key, value) {
+  try {
+    localStorage.setItem(key, value)
+  } catch {
+    // A page without storage forgets its theme; nothing else depends on it.
+  }
+}
+
+function remembered(key) {
+  try {
+    return localStorage.getItem(key)
+  } catch {
+    return null
+  }
+}
+
+// Looks through open shadow trees, which a plain query does not enter.
+function find(root, selector) {
+  const here = root.querySelector(selector)
+  if (here) return here
+  for (const element of root.querySelectorAll("*")) {
+    const there = element.shadowRoot && find(element.shadowRoot, selector)
+    if (there) return there
+  }
+  return null
+}
+
+// ------------------------------------------------------------------ what Python is told
+
+const bridges = new Map()
+
+function tell(kind, details) {
+  for (const bridge of bridges.values()) bridge.send(kind, details)
+}
+
+const TYPING = "input:not([type=button]):not([type=range]), textarea, select, [contenteditable]"
+const ARROWED = '[role="slider"], [role="radio"], input, select'
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return
+  const target = event.composedPath()[0]
+  const element = target instanceof Element ? target : null
+  if (event.key !== "Escape" && element?.matches(TYPING)) return
+  if (event.key.startsWith("Arrow") && element?.matches(ARROWED)) return
+  // Someone who walks the page by Tab presses the button that has the focus.
+  const pressing = event.key === " " || event.key === "Enter"
+  if (pressing && element?.matches("button:focus-visible, [role=slider]")) return
+  if (event.key === "Enter") return
+  if (event.key === " " || event.key.startsWith("Arrow")) event.preventDefault()
+  tell("key", {key: event.key, shift: event.shiftKey, repeat: event.repeat})
+}
+
+// <button data-do="verb" data-with="..."> anywhere in a pane.
+function onClick(event) {
+  for (const element of event.composedPath()) {
+    if (element instanceof HTMLElement && element.dataset.do) {
+      if (element.dataset.copy) copy(element.dataset.copy)
+      tell("do", {verb: element.dataset.do, with: element.dataset.with ?? ""})
+      return
+    }
+  }
+}
+
+// A button that was clicked keeps the focus; the next space is for the run, not for the button.
+function onPointerUp(event) {
+  const [target] = event.composedPath()
+  const button = target instanceof Element ? target.closest("button") : null
+  if (button && event.detail !== 0) button.blur()
+}
+
+let size = ""
+function onResize() {
+  const now = `${innerWidth}x${innerHeight}`
+  if (now === size) return
+  size = now
+  tell("size", {width: innerWidth, height: innerHeight})
+}
+
+function onDrop(event) {
+  const [file] = event.dataTransfer?.files ?? []
+  if (!file) return
+  event.preventDefault()
+  file.text().then((text) => tell("file", {name: file.name, text}))
+}
+
+function greet(bridge) {
+  const light = matchMedia("(prefers-color-scheme: light)").matches
+  bridge.send("hello", {
+    theme: remembered(THEME_KEY) ?? (light ? "light" : "dark"),
+    still: matchMedia("(prefers-reduced-motion: reduce)").matches,
+    width: innerWidth,
+    height: innerHeight,
+  })
+}
+
+// ------------------------------------------------------------------ start
+
+function listen() {
+  document.addEventListener("keydown", onKey)
+  document.addEventListener("click", onClick)
+  document.addEventListener("click", onPointerUp)
+  document.addEventListener("dragover", (event) => event.preventDefault())
+  document.addEventListener("drop", onDrop)
+  addEventListener("resize", onResize)
+}
+
+// Components link their sheets; the page shows once all of them are there.
+async function reveal() {
+  const links = []
+  const walk = (root) => {
+    links.push(...root.querySelectorAll("link[rel=stylesheet]"))
+    for (const element of root.querySelectorAll("*")) {
+      if (element.shadowRoot) walk(element.shadowRoot)
+    }
+  }
+  walk(document)
+  const pending = links.filter((link) => link.sheet === null)
+  const loaded = (link) =>
+    new Promise((done) => {
+      link.addEventListener("load", done, {once: true})
+      link.addEventListener("error", done, {once: true})
+    })
+  const patience = new Promise((done) => setTimeout(done, 3000))
+  await Promise.race([Promise.all(pending.map(loaded)), patience])
+  document.documentElement.classList.add("ready")
+}
+
+function look() {
+  for (const doc of window.Bokeh?.documents ?? []) {
+    if (bridges.has(doc)) continue
+    const model = doc.get_model_by_name(NAME)
+    if (!model) continue
+    const bridge = new Bridge(model, doc)
+    bridges.set(doc, bridge)
+    greet(bridge)
+    requestAnimationFrame(reveal)
+  }
+  // A notebook brings further documents; a page of ours has one.
+  setTimeout(look, bridges.size ? 1000 : 50)
+}
+
+const chosen = new URLSearchParams(location.search).get("theme") ?? remembered(THEME_KEY)
+const light = chosen ? chosen === "light" : matchMedia("(prefers-color-scheme: light)").matches
+document.documentElement.classList.toggle("light", light)
+listen()
+look()

@@ -1,0 +1,77 @@
+"""Where the style sheets, scripts and icons lie, and how a page gets them.
+
+Installed, the files are package data (``flockpit/assets``); in a checkout they are read from
+``assets``. A served page links them by address, under Bokeh's own route for extensions, so
+``panel serve`` needs no option; a notebook and a page without a server get their text.
+"""
+
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import panel as pn
+from bokeh.embed.bundle import extension_dirs
+
+__all__ = ["EXTENSION", "asset", "icon", "register", "sheet", "text", "url"]
+
+EXTENSION = "flockpit"
+_ROUTE = f"static/extensions/{EXTENSION}"
+
+
+@cache
+def _folder() -> Traversable:
+    packaged = files("flockpit") / "assets"
+    if packaged.is_dir():
+        return packaged
+    return Path(__file__).resolve().parents[3] / "assets"
+
+
+def asset(path: str) -> Traversable:
+    """Return an asset by its path below the asset folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = _folder().joinpath(*path.split("/"))
+    if not found.is_file():
+        raise FileNotFoundError(f"asset {path!r} is missing; looked in {_folder()}")
+    return found
+
+
+@cache
+def text(path: str) -> str:
+    """Return the text of an asset."""
+    return asset(path).read_text(encoding="utf-8")
+
+
+def register() -> None:
+    """Let Bokeh's server hand the assets out, below `static/extensions/flockpit`."""
+    extension_dirs[EXTENSION] = Path(str(_folder()))
+
+
+@cache
+def url(path: str) -> str:
+    """Return the address of an asset relative to a served page; it changes with the content."""
+    return f"{_ROUTE}/{path}?v={sha256(text(path).encode()).hexdigest()[:8]}"
+
+
+def sheet(name: str) -> str:
+    """Return a style sheet in the form in which the page at hand takes it.
+
+    Args:
+        name: file name below `css`, without its ending.
+
+    Returns:
+        An address on a server, the style sheet's text elsewhere.
+    """
+    path = f"css/{name}.css"
+    doc = pn.state.curdoc
+    served = doc is not None and doc.session_context is not None
+    return url(path) if served else text(path)
+
+
+def icon(name: str) -> str:
+    """Return an icon as inline SVG: a grid of 16 px, strokes of 1.5 px, in the text's colour."""
+    return text(f"icons/{name}.svg").strip()

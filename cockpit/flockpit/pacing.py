@@ -1,0 +1,134 @@
+"""The one task that moves a page: run a slice, paint a frame, wait until it was painted.
+
+Nothing else owns a timer. The page is never sent a frame before it has painted the last one, so a
+slow browser gets fewer frames, not a queue of them; and the simulation runs in slices of 20 ms, so
+a click never waits for long.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from flockpit.session import BUDGET_MS, Session
+
+__all__ = ["FRAME_S", "Pacer", "Page"]
+
+FRAME_S = 1 / 30
+"""Shortest time between two frames."""
+_PATIENCE_S = 1.0
+"""How long an unpainted frame holds up the run: a page in the background paints none."""
+_WINDOW_S = 2.0
+_SMOOTHING = 0.25
+
+
+class Page(Protocol):
+    """What shows a session."""
+
+    def paint(self) -> None:
+        """Send what changed, as one frame."""
+
+    async def locked(self, work: Callable[[], bool]) -> bool:
+        """Do something while nobody else can touch session or page; return its result."""
+
+    async def painted(self, seconds: float) -> bool:
+        """Wait until the page has painted a frame, for so long at most; tell whether it has."""
+
+
+class Pacer:
+    """Keeps a session and its page in step.
+
+    Args:
+        session: what is run.
+        page: what shows it.
+        clock: wall time in seconds.
+        sleep: waits; replaced in tests.
+
+    Attributes:
+        alive: whether the task goes on.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        page: Page,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.session = session
+        self.page = page
+        self.alive = True
+        self._clock = clock
+        self._sleep = sleep
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._seen = -1
+        self._last = float("-inf")
+        self._frame_s = FRAME_S
+        self._frames: deque[float] = deque()
+        session.on_change = self.wake
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames that the page acknowledged lately, per second; 0 when nothing moves."""
+        while self._frames and self._clock() - self._frames[0] > _WINDOW_S:
+            self._frames.popleft()
+        if len(self._frames) < 2:
+            return 0.0
+        return (len(self._frames) - 1) / (self._frames[-1] - self._frames[0])
+
+    def wake(self) -> None:
+        """Say that there is something to run or to show; from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def end(self) -> None:
+        """Let the task end."""
+        self.alive = False
+        self.wake()
+
+    async def run(self) -> None:
+        """Run until `end` is called."""
+        self._loop = asyncio.get_running_loop()
+        while self.alive:
+            if not self._due():
+                await self._wake.wait()
+            self._wake.clear()
+            began = self._clock()
+            if await self.page.locked(self._work):
+                await self._acknowledged(began)
+            rest = 0.0 if self._behind() else FRAME_S - (self._clock() - began)
+            await self._sleep(max(rest, 0.0))
+
+    def _due(self) -> bool:
+        return self.session.busy or self.session.version != self._seen
+
+    def _behind(self) -> bool:
+        playback = self.session.playback
+        return playback.playing and (playback.lagging or playback.unbounded)
+
+    def _work(self) -> bool:
+        """Run a slice, and send a frame if it is time for one; tell whether one was sent."""
+        self.session.advance(BUDGET_MS)
+        if self.session.version == self._seen:
+            return False
+        if self._behind() and self._clock() - self._last < self._frame_s:
+            return False
+        self._seen = self.session.version
+        try:
+            self.page.paint()
+        except Exception as error:
+            if self.session.failure is None:
+                self.session.fail("painting a frame", error)
+            return False
+        self._last = self._clock()
+        return True
+
+    async def _acknowledged(self, began: float) -> None:
+        if await self.page.painted(_PATIENCE_S):
+            self._frames.append(self._clock())
+        # A run that is behind gets as much time between two frames as they cost.
+        cost = self._clock() - began
+        self._frame_s += _SMOOTHING * (max(FRAME_S, cost) - self._frame_s)
