@@ -18,6 +18,7 @@ import numpy as np
 
 from flockcore.flock.codes import Code, Health
 from flockcore.flock.settings import HeartbeatOptions
+from flockcore.flock.transitions import NO_TRANSITIONS, Transitions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,36 +35,6 @@ _ALIVE, _SUSPECT, _DEAD = np.uint8(Health.ALIVE), np.uint8(Health.SUSPECT), np.u
 _MAX_MISSED = 255
 _OUT_OF_ORDER = 128
 _NO_ROWS = np.zeros(0, dtype=np.intp)
-
-
-@dataclass(frozen=True, slots=True)
-class Transitions:
-    """Changes of health, ascending by edge.
-
-    Attributes:
-        edge: Edges, shape (n,). A peer that was ALIVE and is DEAD occurs twice, first as suspect.
-        before: Health before, shape (n,).
-        after: Health after, shape (n,).
-        changed: Number of edges whose health changed, each counted once.
-    """
-
-    edge: NDArray[np.intp]
-    before: NDArray[np.uint8]
-    after: NDArray[np.uint8]
-    changed: int
-
-    def into(self, health: Health) -> NDArray[np.intp]:
-        """Edges that have come to `health`."""
-        edges: NDArray[np.intp] = self.edge[self.after == health]
-        return edges
-
-
-_NOTHING = Transitions(
-    edge=_NO_ROWS,
-    before=np.zeros(0, dtype=np.uint8),
-    after=np.zeros(0, dtype=np.uint8),
-    changed=0,
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,7 +146,7 @@ class Heartbeat:
             self._note_gaps(edges, revived, now)
         self.deadline.reshape(-1)[edges] = now + self.options.period_us
         self.sequence.reshape(-1)[edges] = sequences
-        return self._revive(edges[revived], before[revived]) if len(revived) else _NOTHING
+        return self._revive(edges[revived], before[revived]) if len(revived) else NO_TRANSITIONS
 
     def tick(self, now: int, ticking: NDArray[np.bool_] | None = None) -> Transitions:
         """Let silence tell: SUSPECT after one period, DEAD after `timeout_count` of them.
@@ -191,7 +162,7 @@ class Heartbeat:
         due = np.flatnonzero(self.deadline.reshape(-1) <= now)
         if ticking is not None and len(due):
             due = due[ticking[due // self.slots]]
-        return self._expire(due, now) if len(due) else _NOTHING
+        return self._expire(due, now) if len(due) else NO_TRANSITIONS
 
     def due_to_send(self, now: int, ticking: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
         """Return the nodes whose heartbeat leaves now, and note that it did.

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from flockcore.errors import FlockError
-from flockcore.flock.codes import Code
 from flockcore.flock.election import MAX_SLOTS, first_slots
 from flockcore.flock.settings import MAX_NEIGHBOURS, TopologyOptions
 
@@ -26,25 +25,10 @@ if TYPE_CHECKING:
 
     from flockcore.flock.reach import Reach
 
-__all__ = ["MAX_NEIGHBOURS", "Announced", "Broadcasts", "Topology", "TopologyOptions"]
+__all__ = ["MAX_NEIGHBOURS", "Broadcasts", "Topology", "TopologyOptions"]
 
 _CHUNK_ROWS = 4096
 _NO_ROWS = np.zeros(0, dtype=np.intp)
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """Outcome of `Topology.announce`.
-
-    Attributes:
-        code: OK, INVALID_ARG (no such id) or NO_MEMORY (no slot left), shape (n,), int8.
-        edge: The peer's edge, -1 when it has none, shape (n,).
-        changed: Rows whose ordered elected set changed.
-    """
-
-    code: NDArray[np.int8]
-    edge: NDArray[np.intp]
-    changed: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,37 +158,7 @@ class Topology:
         known[edges] = True
         was_barred[edges] = bar
         matters = np.where(bar, self.chosen.reshape(-1)[edges], self._gets_in(edges))
-        return self.elect(self._rows(edges[matters]))
-
-    def announce(
-        self,
-        rows: NDArray[np.intp],
-        ids: NDArray[np.int32],
-        distances: NDArray[np.int64],
-        barred: NDArray[np.bool_] | None = None,
-    ) -> Announced:
-        """Peers announce themselves to rows that may have no slot for them yet.
-
-        Args:
-            rows: Observers, each at most once, shape (n,).
-            ids: Peer indices, shape (n,); the observer's own is passed over.
-            distances: Their distances, shape (n,).
-            barred: As in `discover`.
-
-        Returns:
-            One code and edge for each announcement, and the rows that changed.
-        """
-        bar = np.zeros(len(rows), dtype=np.bool_) if barred is None else barred
-        code = np.full(len(rows), Code.OK, dtype=np.int8)
-        edge = np.full(len(rows), -1, dtype=np.intp)
-        code[ids < 0] = Code.INVALID_ARG
-        todo = np.flatnonzero((ids >= 0) & (ids != self.own[rows]))
-        slot = self._slot_for(rows[todo], ids[todo])
-        code[todo[slot < 0]] = Code.NO_MEMORY
-        todo, slot = todo[slot >= 0], slot[slot >= 0]
-        edge[todo] = rows[todo] * self.slots + slot
-        changed = self._place(edge[todo], ids[todo], distances[todo], bar[todo])
-        return Announced(code=code, edge=edge, changed=changed)
+        return self.elect(self.rows_of(edges[matters]))
 
     def lose(self, edges: NDArray[np.intp], *, keep_unelected: bool = False) -> NDArray[np.intp]:
         """Forget peers that are gone.
@@ -220,17 +174,17 @@ class Topology:
         forget = edges[were_elected] if keep_unelected else edges
         self.known.reshape(-1)[forget] = False
         self.barred.reshape(-1)[forget] = False
-        return self.elect(self._rows(edges[were_elected]))
+        return self.elect(self.rows_of(edges[were_elected]))
 
     def bar(self, edges: NDArray[np.intp]) -> NDArray[np.intp]:
         """Make peers unelectable, known or not; returns the rows that changed."""
         self.barred.reshape(-1)[edges] = True
-        return self.elect(self._rows(edges[self.chosen.reshape(-1)[edges]]))
+        return self.elect(self.rows_of(edges[self.chosen.reshape(-1)[edges]]))
 
     def unbar(self, edges: NDArray[np.intp]) -> NDArray[np.intp]:
         """Make peers electable again; returns the rows that changed."""
         self.barred.reshape(-1)[edges] = False
-        return self.elect(self._rows(edges[self.known.reshape(-1)[edges]]))
+        return self.elect(self.rows_of(edges[self.known.reshape(-1)[edges]]))
 
     def set_neighbours(self, k: int) -> NDArray[np.intp]:
         """Want `k` neighbours from now on; returns the rows that changed."""
@@ -310,8 +264,8 @@ class Topology:
         edges = self.elected_edges()
         return np.where(edges >= 0, self.peer.reshape(-1)[edges], -1).astype(np.int32)
 
-    def _rows(self, edges: NDArray[np.intp]) -> NDArray[np.intp]:
-        """The rows of `edges`, each once, ascending."""
+    def rows_of(self, edges: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the rows of `edges`, each once, ascending."""
         mark = np.zeros(len(self.own), dtype=np.bool_)
         mark[edges // self.slots] = True
         return np.flatnonzero(mark)
@@ -328,33 +282,8 @@ class Topology:
         nearer = self._key(edges) < self._key(rows * self.slots + np.maximum(last, 0))
         return (count < self.k) | nearer
 
-    def _slot_for(self, rows: NDArray[np.intp], ids: NDArray[np.int32]) -> NDArray[np.intp]:
-        """The slot that holds the peer, else one without a known peer, else -1."""
-        here = self.peer[rows] == ids[:, None]
-        spare = ~self.known[rows]
-        slot = np.where(here.any(axis=1), here.argmax(axis=1), spare.argmax(axis=1))
-        return np.where(here.any(axis=1) | spare.any(axis=1), slot, -1)
-
-    def _place(
-        self,
-        edges: NDArray[np.intp],
-        ids: NDArray[np.int32],
-        distances: NDArray[np.int64],
-        barred: NDArray[np.bool_],
-    ) -> NDArray[np.intp]:
-        peer, distance = self.peer.reshape(-1), self.distance.reshape(-1)
-        moved = (peer[edges] != ids) | (distance[edges] != distances)
-        elected = self.chosen.reshape(-1)[edges]
-        # An elected peer that moved may have to leave; any other that moved counts as new.
-        self.known.reshape(-1)[edges[moved & ~elected]] = False
-        peer[edges] = ids
-        distance[edges] = distances
-        if moved.any():
-            self._rank(self._rows(edges[moved]))
-        again = self.elect(self._rows(edges[moved & elected]))
-        return np.union1d(again, self.discover(edges, barred))
-
-    def _rank(self, rows: NDArray[np.intp]) -> None:
+    def rerank(self, rows: NDArray[np.intp]) -> None:
+        """Sort the slots of `rows` anew, after a slot was given away or a peer moved."""
         key = self.distance[rows] << 32 | self.peer[rows]
         key[self.peer[rows] < 0] = np.iinfo(np.int64).max
         self.rank[rows] = np.argsort(key, axis=1, kind="stable")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from flockcore.flock.admission import announce
 from flockcore.flock.codes import Health
 from flockcore.flock.heartbeat import Heartbeat
 from flockcore.flock.settings import TopologyOptions
@@ -75,7 +76,7 @@ def run_states(rows, min_neighbours):
     for place in range(7):
         rows_here = np.flatnonzero(neighbours > place)
         ids = np.full(len(rows_here), 9 + place, dtype=np.int32)
-        topology.announce(rows_here, ids, ids.astype(np.int64) - 8)
+        announce(topology, rows_here, ids, ids.astype(np.int64) - 8)
     # Slot 0 holds the first neighbour; slot 15 stands for module 60, which is tracked, not known.
     silent = np.flatnonzero(death)
     edges = silent * 16 + np.where(death[silent] == 1, 0, 15)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from flockcore.flock.admission import announce
 from flockcore.flock.codes import Code
 from flockcore.flock.reach import Metric, distance
 from flockcore.flock.settings import TopologyOptions
@@ -39,7 +40,8 @@ class Recorded:
         peer = number - 1
         if peer not in (self.own, -1):
             self.places[peer] = place
-        told = self.topology.announce(np.array([0]), np.array([peer], np.int32), self.far(peer))
+        one = np.array([peer], dtype=np.int32)
+        told = announce(self.topology, np.array([0]), one, self.far(peer))
         return [told.code.item(), len(told.changed)]
 
     def lost(self, number):

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from flockcore.flock.admission import announce
 from flockcore.flock.codes import Health
 from flockcore.flock.heartbeat import Heartbeat, HeartbeatOptions
 from flockcore.flock.settings import TopologyOptions
@@ -99,7 +100,7 @@ class Model:
         if event[0] == "discover":
             _, peer, far, bar = event
             columns = (np.full(len(rows), one) for one in (np.int32(peer), far, bar))
-            told = topology.announce(rows, *columns)
+            told = announce(topology, rows, *columns)
             assert not told.code.any()
             return told.changed
         if event[0] == "lose":

@@ -58,6 +58,15 @@ def slow_reach(count, members, size, far):
     return peer, table
 
 
+@given(flocks(), st.sampled_from(Metric), st.integers(1, 12))
+def test_distances_of_a_reach_are_those_of_its_pairs(positions, metric, size):
+    known = {"latency_us": np.arange(len(positions)) % 5, "custom": np.bitwise_xor}
+    found = reach(metric, positions, size, **known)
+    row, slot = np.nonzero(found.peer >= 0)
+    pairs = distance(metric, row, found.peer[row, slot], positions=positions, **known)
+    np.testing.assert_array_equal(found.distance[row, slot], pairs)
+
+
 @pytest.mark.slow
 @given(st.data(), flocks(), st.sampled_from(Metric), st.integers(1, 12))
 def test_reach_is_the_nearest_of_all_pairs(data, positions, metric, size):
@@ -72,16 +81,19 @@ def test_reach_is_the_nearest_of_all_pairs(data, positions, metric, size):
     np.testing.assert_array_equal(found.distance, table)
 
 
-@pytest.mark.parametrize("span", [0, 1, 20, 5000, MAX_COORDINATE])
-def test_physical_reach_over_many_leaves(span):
+@pytest.mark.parametrize(
+    ("span", "size"),
+    [(0, 63), (1, 63), (20, 63), (5000, 63), (5000, 650), (MAX_COORDINATE, 63)],
+)
+def test_physical_reach_over_many_leaves(span, size):
     positions = np.random.default_rng(5).integers(-span, span + 1, (700, 3))
     positions[:300, 2] = 0
     apart = positions[:, None] - positions[None]
     exact = np.vectorize(math.isqrt, otypes=[np.int64])((apart * apart).sum(axis=-1))
     keys = exact << 32 | np.arange(700)
     np.fill_diagonal(keys, np.iinfo(np.int64).max)
-    keys = np.sort(keys, axis=1)[:, :63]
-    found = reach(Metric.PHYSICAL, positions)
+    keys = np.sort(keys, axis=1)[:, :size]
+    found = reach(Metric.PHYSICAL, positions, size)
     np.testing.assert_array_equal(found.peer, keys & 0xFFFFFFFF)
     np.testing.assert_array_equal(found.distance, keys >> 32)
 

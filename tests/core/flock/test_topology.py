@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flockcore.errors import FlockError
+from flockcore.flock.admission import announce
 from flockcore.flock.codes import Code
 from flockcore.flock.reach import Metric, Reach, carry, reach
 from flockcore.flock.settings import TopologyOptions
@@ -26,8 +27,8 @@ def alone(k=3, slots=7, own=4):
 
 def tell(topology, peer, far, barred=False):
     """One announcement to row 0; returns (code, changed)."""
-    told = topology.announce(
-        np.array([0]), np.array([peer], np.int32), np.array([far]), np.array([barred])
+    told = announce(
+        topology, np.array([0]), np.array([peer], np.int32), np.array([far]), np.array([barred])
     )
     return told.code.item(), len(told.changed) == 1
 
