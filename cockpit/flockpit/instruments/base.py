@@ -5,7 +5,7 @@ instrument computes the columns whose key has changed and assigns each layer's s
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
@@ -14,11 +14,23 @@ import panel as pn
 from bokeh.models import ColumnDataSource
 
 from flockpit.instruments.view import DeckView
+from flockpit.look.assets import sheet
 from flockpit.look.figures import Paint
 from flockpit.look.tokens import Theme
 from flockpit.look.widgets import box, html, words
 
-__all__ = ["Cadence", "Columns", "Figure", "Headline", "Instrument", "Layer", "Number"]
+__all__ = [
+    "Cadence",
+    "Columns",
+    "Figure",
+    "Headline",
+    "Instrument",
+    "Layer",
+    "Number",
+    "frame",
+    "pane",
+    "put",
+]
 
 type Columns = Mapping[str, Any]
 """The columns of one source: arrays or short lists of equal length, by name."""
@@ -86,6 +98,22 @@ class Layer:
     key: Callable[[DeckView], Hashable] | None = None
 
 
+def pane(text: str = "", *, classes: Sequence[str] = ()) -> pn.pane.HTML:
+    """Return a pane of HTML that knows the instruments' style sheet."""
+    return html(text, classes=classes, stylesheets=[sheet("panes"), sheet("instruments")])
+
+
+def frame(*children: Any, classes: Sequence[str]) -> pn.Column:  # noqa: ANN401
+    """Return a container that knows the instruments' style sheet."""
+    return box(*children, classes=classes, stylesheets=[sheet("deck"), sheet("instruments")])
+
+
+def put(where: pn.pane.HTML, text: str) -> None:
+    """Show HTML in a pane, unless it is there already."""
+    if where.object != text:
+        where.object = text
+
+
 class Instrument(ABC):
     """A view with a headline, shown on a card or on its own.
 
@@ -97,7 +125,7 @@ class Instrument(ABC):
 
     name: ClassVar[str]
     cadence: ClassVar[Cadence] = Cadence.TURN
-    view: pn.viewable.Viewable
+    view: Any
 
     @abstractmethod
     def headline(self, view: DeckView) -> Headline:
@@ -107,6 +135,7 @@ class Instrument(ABC):
     def update(self, view: DeckView) -> None:
         """Show a view: assign what has changed, each source once."""
 
+    @abstractmethod
     def apply_theme(self, theme: Theme) -> None:
         """Change colours that a style sheet cannot change."""
 
@@ -128,14 +157,12 @@ class Figure(Instrument):
         self.sources = {name: ColumnDataSource(data={}) for name in layers}
         self.paint = Paint(theme)
         self._keys: dict[str, Hashable] = {}
-        self.line = html(classes=("headline-pane",))
+        self.line = pane(classes=("headline-pane",))
 
     def compose(self, figure: Any, *more: Any) -> pn.Column:  # noqa: ANN401
         """Return headline, figure and what stands below them as one component."""
-        self.pane = pn.pane.Bokeh(
-            figure, margin=0, sizing_mode="stretch_both", css_classes=["plot"]
-        )
-        return box(self.line, self.pane, *more, classes=("instrument", self.name))
+        plot = pn.pane.Bokeh(figure, margin=0, sizing_mode="stretch_both", css_classes=["plot"])
+        return frame(self.line, plot, *more, classes=("instrument", self.name))
 
     def update(self, view: DeckView) -> None:
         """Assign the sources of the layers whose key has changed, and the headline."""
@@ -146,9 +173,11 @@ class Figure(Instrument):
                     continue
                 self._keys[name] = key
             self.sources[name].data = dict(layer.columns(view))
-        text = self.headline(view).html()
-        if self.line.object != text:
-            self.line.object = text
+        put(self.line, self.head(view))
+
+    def head(self, view: DeckView) -> str:
+        """Return the line above the picture as HTML."""
+        return self.headline(view).html()
 
     def forget(self) -> None:
         """Let the next update compute every layer anew."""

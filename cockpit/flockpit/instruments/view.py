@@ -158,6 +158,17 @@ class DeckView:
         return elected
 
     @cached_property
+    def neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How many elected neighbours each node holds ALIVE, and how many it has, (N,) each."""
+        flock, elected = self.sim.flock, self.elected
+        there = elected >= 0
+        hit = flock.peer[:, None, :] == elected[:, :, None]
+        slot = hit.argmax(axis=2)
+        health = np.take_along_axis(np.asarray(flock.heartbeat.health), slot, axis=1)
+        alive = (health == Health.ALIVE) & there
+        return alive.sum(axis=1), there.sum(axis=1)
+
+    @cached_property
     def sides(self) -> NDArray[np.int64]:
         """Number of the side on which each node is cut off, 0 for all without a cut, (N,)."""
         return np.asarray(self.sim.flock.sides(), dtype=np.int64)
@@ -179,6 +190,12 @@ class DeckView:
         """Seconds at which something of the script begins, each once."""
         starts = {span.start for span in self.sim.script.spans if span.start > 1}
         return np.array(sorted(starts), dtype=np.float64) * self.seconds
+
+    def passes(self, near: NDArray[np.intp], far: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which links carry traffic in both directions, shape of `near`."""
+        network = self.sim.network
+        passing: NDArray[np.bool_] = network.open(near, far) & network.open(far, near)
+        return passing
 
     def crossed(self) -> tuple[int, int]:
         """Return how many copies the cuts that hold let pass and dropped."""

@@ -1,0 +1,280 @@
+"""What the figures of all instruments share: one axis of time, quiet grids, text on any ground."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.models import (
+    CDSView,
+    ColumnDataSource,
+    FixedTicker,
+    LinearAxis,
+    Range1d,
+    Text,
+    VSpan,
+)
+from bokeh.models.annotations import BoxAnnotation, Span
+from numpy.typing import NDArray
+
+from flockpit.instruments.view import DeckView
+from flockpit.look.figures import FONT, SMALL, Paint, blank_figure
+from flockpit.look.tokens import DASHES, VEIL_ALPHA, Theme
+
+__all__ = [
+    "SAMPLES",
+    "Scale",
+    "TimeAxis",
+    "add_text",
+    "add_values",
+    "chart",
+    "foot_columns",
+    "nice_scale",
+    "round_values",
+    "sample_ticks",
+    "set_scale",
+]
+
+SAMPLES = 360
+"""Points of a line over time: about one a pixel on the narrow page."""
+_LEFT, _RIGHT = 40, 8
+_TOP, _BOTTOM = 8, 8
+_PILL_SHARE = 0.11
+"""Share of the span within which a label would meet the playhead's pill."""
+_EDGE_SHARE = 0.06
+"""Share of the span within which a centred label would be clipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The values of a figure, from below to above.
+
+    Attributes:
+        low: lower end.
+        high: upper end.
+        marks: the labelled values, three to five, with their words.
+    """
+
+    low: float
+    high: float
+    marks: Mapping[float, str]
+
+
+def chart(
+    paint: Paint,
+    x_range: Range1d,
+    scale: Scale,
+    *,
+    bottom: int = _BOTTOM,
+    **more: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Return a figure with labelled values and a horizontal grid at them, and nothing else."""
+    made = blank_figure(
+        paint,
+        x_range=x_range,
+        y_range=(scale.low, scale.high),
+        borders=(_TOP, _RIGHT, bottom, _LEFT),
+        sizing_mode="stretch_both",
+        **more,
+    )
+    add_values(made, paint, scale)
+    return made
+
+
+def add_values(made: Any, paint: Paint, scale: Scale) -> None:  # noqa: ANN401
+    """Label a figure's values and draw the grid at them."""
+    axis, grid = made.yaxis[0], made.ygrid[0]
+    quiet_axis(axis, paint)
+    grid.visible = True
+    grid.level = "underlay"
+    paint(grid, grid_line_color="grid")
+    set_scale(made, scale)
+
+
+def set_scale(made: Any, scale: Scale) -> None:  # noqa: ANN401
+    """Let a figure show other values; models change only where they differ."""
+    axis, grid, span = made.yaxis[0], made.ygrid[0], made.y_range
+    marks = list(scale.marks)
+    if (span.start, span.end) != (scale.low, scale.high):
+        span.update(start=scale.low, end=scale.high)
+    if getattr(axis.ticker, "ticks", None) != marks:
+        axis.ticker = FixedTicker(ticks=marks)
+        grid.ticker = axis.ticker
+        axis.major_label_overrides = dict(scale.marks)
+
+
+def quiet_axis(axis: LinearAxis, paint: Paint) -> None:
+    """Leave nothing of an axis but its labels."""
+    axis.update(
+        visible=True,
+        axis_line_color=None,
+        major_tick_line_color=None,
+        minor_tick_line_color=None,
+        major_label_text_font=FONT,
+        major_label_text_font_size=SMALL,
+        major_label_standoff=4,
+    )
+    paint(axis, major_label_text_color="text3")
+
+
+def add_text(
+    made: Any,  # noqa: ANN401
+    paint: Paint,
+    source: ColumnDataSource,
+    token: str = "text2",
+    *,
+    halo: bool = True,
+    view: CDSView | None = None,
+    **more: Any,  # noqa: ANN401
+) -> list[Text]:
+    """Write the rows of a source (x, y, text), with a halo that keeps it legible on any ground.
+
+    Args:
+        made: the figure.
+        paint: keeps its theme.
+        source: with columns x, y and text.
+        token: colour of the words.
+        halo: whether the words lie on something else than the card.
+        view: the rows that are written; all of them by default.
+        more: further properties of the glyph.
+
+    Returns:
+        The glyphs: the halo, if there is one, and the words.
+    """
+    properties: dict[str, Any] = {
+        "x": "x",
+        "y": "y",
+        "text": "text",
+        "text_font": {"value": FONT},
+        "text_font_size": {"value": SMALL},
+        "text_baseline": {"value": "middle"},
+        **more,
+    }
+    rows: dict[str, Any] = {} if view is None else {"view": view}
+    glyphs = []
+    if halo:
+        behind = Text(**properties, text_outline_width={"value": 4})
+        glyphs.append(paint(behind, text_color="surface", text_outline_color="surface"))
+    glyphs.append(paint(Text(**properties), text_color=token))
+    for glyph in glyphs:
+        made.add_glyph(source, glyph, **rows)
+    return glyphs
+
+
+class TimeAxis:
+    """One axis of time for all figures of a deck: span, playhead, veil, fault times, labels.
+
+    Playhead and veil are single models that every figure shows, so that they never disagree.
+
+    Args:
+        time: the span in seconds, shared with the timeline.
+        theme: to begin with.
+
+    Attributes:
+        foot: the component with the labels, to stand below the lowest figure.
+    """
+
+    def __init__(self, time: Range1d, theme: Theme = "dark") -> None:
+        self.time = time
+        self.paint = Paint(theme)
+        self.playhead = Span(dimension="height", location=0.0, line_width=1.5, level="overlay")
+        self.veil = BoxAnnotation(left=0.0, fill_alpha=VEIL_ALPHA[theme], line_color=None)
+        self.faults = ColumnDataSource({"x": []})
+        self._labels = ColumnDataSource({"x": [], "y": [], "text": [], "align": []})
+        self._pill = ColumnDataSource({"x": [], "y": [], "text": [], "align": []})
+        self.paint(self.playhead, line_color="ink")
+        self.paint(self.veil, fill_color="surface")
+        self.foot = self._draw_foot()
+
+    def chart(self, paint: Paint, scale: Scale, **more: Any) -> Any:  # noqa: ANN401
+        """Return a figure over time, with fault times, veil and playhead."""
+        made = chart(paint, self.time, scale, **more)
+        lines = VSpan(x="x", line_width=1, line_dash=list(DASHES["fault-time"]))
+        made.add_glyph(self.faults, self.paint(lines, line_color="text3"))
+        made.add_layout(self.veil)
+        made.add_layout(self.playhead)
+        return made
+
+    def _draw_foot(self) -> pn.pane.Bokeh:
+        made = blank_figure(
+            self.paint,
+            x_range=self.time,
+            y_range=(0.0, 1.0),
+            borders=(0, _RIGHT, 0, _LEFT),
+            sizing_mode="stretch_width",
+            height=22,
+        )
+        for source, token in ((self._labels, "text3"), (self._pill, "on-ink")):
+            (glyph,) = add_text(
+                made, self.paint, source, token, halo=False, text_align={"field": "align"}
+            )
+            if source is self._pill:
+                glyph.update(text_font_style="bold", padding=[3, 6], border_radius=4)
+                self.paint(glyph, background_fill_color="ink")
+        return pn.pane.Bokeh(made, margin=0, sizing_mode="stretch_width", css_classes=["foot"])
+
+    def update(self, view: DeckView) -> None:
+        """Move the playhead, and what depends on the span."""
+        now, end = view.now, view.length * view.seconds
+        if self.time.end != end:
+            self.time.end = end
+        starts = view.fault_times
+        if not np.array_equal(np.asarray(self.faults.data["x"]), starts):
+            self.faults.data = {"x": starts}
+        if self.playhead.location != now:
+            self.playhead.location = now
+            self.veil.left = now
+        for source, columns in zip((self._labels, self._pill), foot_columns(view), strict=True):
+            if {name: list(column) for name, column in source.data.items()} != columns:
+                source.data = columns
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Change the colours."""
+        self.paint.apply(theme)
+        self.veil.fill_alpha = VEIL_ALPHA[theme]
+
+
+def foot_columns(view: DeckView) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Return the labels below the lowest figure, and the playhead's pill."""
+    end = view.length * view.seconds
+    times = [time for time in round_values(end, 4) if abs(time - view.now) > _PILL_SHARE * end]
+    unit = times[-1] if times else None
+    texts = [f"{time:g} s" if time == unit else f"{time:g}" for time in times]
+    pill = f"{view.now:.{2 if view.seconds < 0.1 else 1}f}"
+    return _row_of(times, texts, end), _row_of([view.now], [pill], end)
+
+
+def _row_of(times: list[float], texts: list[str], end: float) -> dict[str, list[Any]]:
+    edge = _EDGE_SHARE * end
+    aligns = ["left" if t < edge else "right" if t > end - edge else "center" for t in times]
+    return {"x": times, "y": [0.5] * len(times), "text": texts, "align": aligns}
+
+
+def round_values(end: float, most: int) -> list[float]:
+    """Return round values from 0 to `end`: the finest step of at most `most` steps."""
+    if not end > 0:
+        return [0.0]
+    power = 10.0 ** np.floor(np.log10(end / most))
+    step = next(s * power for s in (1, 2, 2.5, 5, 10, 20) if s * power * most >= end * (1 - 1e-9))
+    return [round(number * step, 9) for number in range(int(end / step + 1e-9) + 1)]
+
+
+def nice_scale(highest: float, most: int = 3, *, least: float = 1.0) -> Scale:
+    """Return a scale from 0 to a round value above `highest`.
+
+    Args:
+        highest: largest value shown.
+        most: labelled values above 0.
+        least: the scale's end at the least, so that noise does not fill the figure.
+    """
+    end = max(highest, least)
+    marks = round_values(end, most)
+    step = marks[1] if len(marks) > 1 else end
+    top = marks[-1] if marks[-1] >= end * (1 - 1e-9) else marks[-1] + step
+    return Scale(0.0, top, {mark: f"{mark:,g}" for mark in [*marks, top]})
+
+
+def sample_ticks(until: int, most: int = SAMPLES) -> NDArray[np.intp]:
+    """Return at most `most` + 1 ticks from 0 to `until`, evenly spread, both ends among them."""
+    return np.unique(np.linspace(0, until, min(until, most) + 1).round().astype(np.intp))

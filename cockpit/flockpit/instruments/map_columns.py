@@ -1,0 +1,287 @@
+"""What the flock map shows, as columns: nodes, links, sides, the cut, labels."""
+
+from enum import IntEnum
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flockcore.flock.codes import Health, NodeStatus
+from flockpit.instruments.base import Columns
+from flockpit.instruments.outlines import cut_line, outline, spacing
+from flockpit.instruments.view import DeckView, Viewpoint
+from flockpit.texts import clock, count, node
+
+__all__ = [
+    "Mark",
+    "Ring",
+    "belief_words",
+    "chosen_columns",
+    "cut_columns",
+    "cut_link_columns",
+    "cut_word_columns",
+    "cut_words",
+    "label_columns",
+    "link_columns",
+    "node_columns",
+    "selection_columns",
+    "side_columns",
+]
+
+_LABELS = 12
+"""Labels of nodes at most: more would hide the nodes."""
+_HALO_ABOVE = 0.45
+_STATUS = {
+    NodeStatus.SLOW: "slow",
+    NodeStatus.PAUSED: "paused",
+    NodeStatus.CRASHED: "crashed",
+}
+
+
+class Mark(IntEnum):
+    """How a node is drawn."""
+
+    UNKNOWN = 0
+    ALIVE = 1
+    SUSPECT = 2
+    DEAD = 3
+    STALE = 4
+    """Believed ALIVE, but nothing fresh of it is known."""
+    NOWHERE = 5
+    """No member: its seat is empty."""
+
+
+class Ring(IntEnum):
+    """Where belief and truth contradict."""
+
+    NONE = 0
+    REALLY_UP = 1
+    REALLY_DOWN = 2
+
+
+# ---------------------------------------------------------------- nodes
+
+
+def node_columns(view: DeckView) -> Columns:
+    """Return seat, mark, field, ring and halo of every node.
+
+    Returns:
+        x, y, field: float32; mark, ring, halo: uint8; each of shape (N,).
+    """
+    belief, field = view.belief, view.field
+    alive, fresh = belief == Health.ALIVE, ~np.isnan(field)
+    mark = np.where(alive & ~fresh, np.uint8(Mark.STALE), belief)
+    mark[~view.present] = Mark.NOWHERE
+    x, y = view.positions.T
+    return {
+        "x": np.ascontiguousarray(x),
+        "y": np.ascontiguousarray(y),
+        "field": field,
+        "mark": mark.astype(np.uint8),
+        "ring": rings(view),
+        "halo": (alive & fresh & view.present & (field > _HALO_ABOVE)).astype(np.uint8),
+    }
+
+
+def rings(view: DeckView) -> NDArray[np.uint8]:
+    """Return a `Ring` for each node, shape (N,)."""
+    belief = view.belief
+    ring = np.zeros(view.nodes, dtype=np.uint8)
+    feared = (belief == Health.SUSPECT) | (belief == Health.DEAD)
+    ring[feared & view.really_up] = Ring.REALLY_UP
+    ring[(belief == Health.ALIVE) & ~view.really_up & view.present] = Ring.REALLY_DOWN
+    return ring
+
+
+def selection_columns(view: DeckView) -> Columns:
+    """Return the seats of the selected nodes."""
+    chosen = view.positions[_selected(view)]
+    return {"x": chosen[:, 0], "y": chosen[:, 1]}
+
+
+def _selected(view: DeckView) -> NDArray[np.intp]:
+    inside = [index for index in view.choice.selected if 0 <= index < view.nodes]
+    return np.array(inside, dtype=np.intp)
+
+
+# ---------------------------------------------------------------- links
+
+
+def _pairs(view: DeckView) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Elected links, each pair of nodes once, the lower index first."""
+    elected = view.elected
+    near = np.repeat(np.arange(view.nodes, dtype=np.int64), elected.shape[1])
+    far = elected.reshape(-1).astype(np.int64)
+    there = far >= 0
+    near, far = near[there], far[there]
+    key = np.unique(np.minimum(near, far) * view.nodes + np.maximum(near, far))
+    return (key // view.nodes).astype(np.intp), (key % view.nodes).astype(np.intp)
+
+
+def _segments(view: DeckView, near: NDArray[np.intp], far: NDArray[np.intp]) -> Columns:
+    places = view.positions
+    return {
+        "x0": places[near, 0],
+        "y0": places[near, 1],
+        "x1": places[far, 0],
+        "y1": places[far, 1],
+    }
+
+
+def link_columns(view: DeckView) -> Columns:
+    """Return the elected links that carry traffic both ways, each once; float32 ends."""
+    near, far = _pairs(view)
+    there = view.passes(near, far)
+    return _segments(view, near[there], far[there])
+
+
+def cut_link_columns(view: DeckView) -> Columns:
+    """Return the elected links, and the links cut by hand, that are cut in a direction."""
+    near, far = _pairs(view)
+    gone = ~view.passes(near, far)
+    ends = np.array(
+        [(s.fault.source, s.fault.target) for s in view.cuts if hasattr(s.fault, "target")],
+        dtype=np.intp,
+    ).reshape(-1, 2)
+    near, far = np.append(near[gone], ends[:, 0]), np.append(far[gone], ends[:, 1])
+    return _segments(view, near, far)
+
+
+def chosen_columns(view: DeckView) -> Columns:
+    """Return the links of the first selected node; `cut` is 1 where a link carries nothing."""
+    chosen = _selected(view)[:1]
+    far = view.elected[chosen].reshape(-1).astype(np.intp)
+    far = far[far >= 0]
+    near = np.full(len(far), chosen[0] if len(chosen) else 0, dtype=np.intp)
+    return {
+        **_segments(view, near, far),
+        "cut": (~view.passes(near, far)).astype(np.uint8),
+    }
+
+
+# ---------------------------------------------------------------- sides and the cut
+
+
+def _members(view: DeckView) -> list[NDArray[np.intp]]:
+    """Nodes of each side, in order of the side's lowest node; nothing without a cut."""
+    labels = view.sides
+    there = view.present
+    found = [np.flatnonzero((labels == label) & there) for label in np.unique(labels[there])]
+    return sorted(found, key=lambda nodes: int(nodes[0])) if len(found) > 1 else []
+
+
+def side_columns(view: DeckView) -> Columns:
+    """Return each side's outline, and its letter and size above it.
+
+    Returns:
+        xs, ys: one line per side; side: 0 for A, 1 for B, 2 for all further ones; x, y: the
+        line's top; text: the letter; words: how many nodes.
+    """
+    sides = _members(view)
+    lines = [outline(view.positions[nodes], _reach(view)) for nodes in sides]
+    tops = [int(np.argmax(y)) for _, y in lines]
+    return {
+        "xs": [x for x, _ in lines],
+        "ys": [y for _, y in lines],
+        "side": np.minimum(np.arange(len(lines)), 2).astype(np.uint8),
+        "x": [float(x[top]) for (x, _), top in zip(lines, tops, strict=True)],
+        "y": [float(y[top]) for (_, y), top in zip(lines, tops, strict=True)],
+        "text": [_letter(number) for number in range(len(lines))],
+        "words": [f"{len(nodes)} node{'s' if len(nodes) != 1 else ''}" for nodes in sides],
+    }
+
+
+def _reach(view: DeckView) -> float:
+    return 0.6 * spacing(view.positions[view.present])
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number) if number < 26 else f"{number + 1}"
+
+
+def cut_columns(view: DeckView) -> Columns:
+    """Return the lines along which the flock is cut: xs, ys, one line per pair of sides."""
+    sides = [view.positions[nodes] for nodes in _members(view)]
+    lines = []
+    if len(sides) <= 4:
+        for near, far in combinations(range(len(sides)), 2):
+            others = [side for number, side in enumerate(sides) if number not in (near, far)]
+            rest = np.concatenate(others) if others else None
+            line = cut_line(sides[near], sides[far], 2.0 * _reach(view), rest)
+            if len(line[0]) > 1:
+                lines.append(line)
+    return {"xs": [x for x, _ in lines], "ys": [y for _, y in lines]}
+
+
+# ---------------------------------------------------------------- labels
+
+
+def label_columns(view: DeckView) -> Columns:
+    """Return the names of selected nodes and of those that something is wrong with.
+
+    Returns:
+        x, y, text; strong: 1 for the selected.
+    """
+    rows: dict[str, list[Any]] = {"x": [], "y": [], "text": [], "strong": []}
+    selected = _selected(view).tolist()
+    troubled = np.flatnonzero(np.isin(view.truth, list(_STATUS))).tolist()
+    for index in dict.fromkeys([*selected, *troubled]):
+        if len(rows["x"]) == _LABELS:
+            break
+        status = _STATUS.get(NodeStatus(int(view.truth[index])), "")
+        rows["x"].append(float(view.positions[index, 0]))
+        rows["y"].append(float(view.positions[index, 1]))
+        rows["text"].append(f"{node(index)} {status}".strip())
+        rows["strong"].append(int(index in selected))
+    return rows
+
+
+def cut_words(view: DeckView) -> tuple[str, str]:
+    """Return since when the flock is cut, and what the cut let through and dropped."""
+    if not view.cuts:
+        return "", ""
+    since = min(span.start for span in view.cuts)
+    passed, dropped = view.crossed()
+    one_way = any(getattr(span.fault, "one_way", ()) for span in view.cuts)
+    return (
+        f"{'one way ' if one_way else ''}cut since {clock(since, round(view.seconds * 1e6))} s",
+        f"{count(passed)} crossed, {count(dropped)} dropped",
+    )
+
+
+def cut_word_columns(view: DeckView) -> Columns:
+    """Return the words at both ends of the first cut line: x, y, text, align, baseline, row."""
+    words = cut_words(view)
+    if not words[0]:
+        return {name: [] for name in ("x", "y", "text", "align", "baseline", "row")}
+    ends, lying = _cut_ends(view)
+    return {
+        "x": [x for x, _ in ends],
+        "y": [y for _, y in ends],
+        "text": list(words),
+        "align": ["left", "right"] if lying else ["center", "center"],
+        "baseline": ["bottom", "top"],
+        "row": [0, 1],
+    }
+
+
+def _cut_ends(view: DeckView) -> tuple[list[tuple[float, float]], bool]:
+    """Upper and lower end of the cut, or left and right, and whether it lies more than stands."""
+    lines = cut_columns(view)
+    if lines["xs"]:
+        x, y = lines["xs"][0], lines["ys"][0]
+        ends = [(float(x[end]), float(y[end])) for end in (0, -1)]
+        lying = abs(ends[0][0] - ends[1][0]) > abs(ends[0][1] - ends[1][1])
+        return sorted(ends, key=lambda end: end[0] if lying else -end[1]), lying
+    least, most = view.positions.min(axis=0), view.positions.max(axis=0)
+    middle = float(least[0] + most[0]) / 2.0
+    return [(middle, float(most[1])), (middle, float(least[1]))], False
+
+
+def belief_words(view: DeckView) -> str:
+    """Return whose picture the map is."""
+    if view.observer is not None:
+        return f"What {node(view.observer)} believes"
+    truth = view.choice.viewpoint is Viewpoint.TRUTH
+    return "What is true" if truth else "What most nodes believe"

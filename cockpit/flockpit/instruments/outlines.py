@@ -1,0 +1,133 @@
+"""The shapes of a cut flock: an outline round each side, and the line between two sides."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["cut_line", "outline", "spacing"]
+
+type Points = NDArray[np.floating]
+type Line = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+_ANGLES = 120
+_RADII = 40
+_MOST = 200
+"""Nodes that shape an outline; of larger sides every n-th is taken."""
+_SMOOTH = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9.0
+_WIDTH = 0.8
+"""Width of a node's bump as a share of its reach."""
+_SWEEP = 48
+
+
+def spacing(points: Points) -> float:
+    """Return the typical distance between neighbours: that of points evenly spread on the box."""
+    if len(points) < 2:
+        return 1.0
+    width, height = np.maximum(np.ptp(points, axis=0), 1e-9)
+    return float(np.sqrt(width * height / len(points)) + 0.25 * max(width, height) / len(points))
+
+
+def outline(points: Points, reach: float) -> Line:
+    """Return a closed line round points: the level set of a sum of bumps, seen from their middle.
+
+    Along each of 120 rays from the middle, it passes the farthest place at which
+    sum_i exp(-|p - p_i|^2 / 2 s^2) still is what a lone point has at distance `reach`,
+    with s = 0.8 reach.
+
+    Args:
+        points: shape (n, 2), n >= 1.
+        reach: distance at which the line passes a lone point.
+
+    Returns:
+        x and y, shape (120,).
+    """
+    chosen = np.asarray(points, dtype=np.float32)[:: -(-len(points) // _MOST)]
+    middle = chosen.mean(axis=0)
+    away = chosen - middle
+    longest = float(np.sqrt((away**2).sum(axis=1).max())) + 1.6 * reach
+    radii = np.linspace(0.0, longest, _RADII, dtype=np.float32)
+    angles = np.linspace(0.0, 2.0 * np.pi, _ANGLES, endpoint=False, dtype=np.float32)
+    rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    squared = (
+        (radii**2)[None, :, None]
+        - 2.0 * radii[None, :, None] * (rays @ away.T)[:, None, :]
+        + (away**2).sum(axis=1)
+    )
+    scale = 2.0 * (_WIDTH * reach) ** 2
+    height = np.exp(-squared / scale).sum(axis=2) - np.exp(-(reach**2) / scale)
+    radius = _smooth(_last_above(height, radii))
+    x, y = (middle + radius[:, None] * rays).T.astype(np.float32)
+    return x, y
+
+
+def _last_above(height: NDArray[np.floating], radii: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Radius at which each row falls below 0 for good, between the samples by a straight line."""
+    last = height.shape[1] - 1 - np.argmax(height[:, ::-1] >= 0.0, axis=1)
+    last = np.minimum(np.where((height >= 0.0).any(axis=1), last, 0), height.shape[1] - 2)
+    row = np.arange(len(height))
+    above, below = height[row, last], height[row, last + 1]
+    share = np.clip(above / np.maximum(above - below, 1e-12), 0.0, 1.0)
+    found: NDArray[np.floating] = radii[last] + share * (radii[1] - radii[0])
+    return found
+
+
+def _smooth(ring: NDArray[np.floating]) -> NDArray[np.floating]:
+    half = len(_SMOOTH) // 2
+    wrapped = np.concatenate([ring[-half:], ring, ring[:half]])
+    return np.convolve(wrapped, _SMOOTH, mode="valid")
+
+
+def cut_line(near: Points, far: Points, reach: float, others: Points | None = None) -> Line:
+    """Return the line half-way between two sides, from above to below.
+
+    The sides are swept across their common axis; at each place the line lies midway between the
+    foremost points of both, where a point counts the less the farther aside it lies.
+
+    Args:
+        near: points of one side, shape (n, 2).
+        far: points of the other, shape (m, 2).
+        reach: distance aside at which a point has fallen back by half of it.
+        others: points of further sides; the line ends where they are nearer.
+
+    Returns:
+        x and y, equally long; empty when the sides lie in each other.
+    """
+    near, far = np.asarray(near, dtype=np.float64), np.asarray(far, dtype=np.float64)
+    along = far.mean(axis=0) - near.mean(axis=0)
+    length = float(np.hypot(*along))
+    if length < reach * 1e-3:
+        return _nothing()
+    along /= length
+    across = np.array([along[1], -along[0]])
+    if (across[1], across[0]) > (0.0, 0.0):
+        across = -across
+    both = np.concatenate([near, far]) @ across
+    sweep = np.linspace(both.min() - 0.6 * reach, both.max() + 0.6 * reach, _SWEEP)
+    front = _front(near @ along, near @ across, sweep, reach)
+    back = -_front(-(far @ along), far @ across, sweep, reach)
+    if np.mean(front > back + 0.5 * reach) > 0.5:
+        return _nothing()
+    middle = (front + back) / 2.0
+    middle = np.convolve(np.pad(middle, 2, mode="edge"), _SMOOTH, mode="valid")
+    places = middle[:, None] * along + sweep[:, None] * across
+    if others is not None and len(others):
+        gap = (back - front) / 2.0
+        distance = np.sqrt(((places[:, None, :] - others[None, :, :]) ** 2).sum(axis=2)).min(axis=1)
+        places = places[distance > np.maximum(gap, 0.25 * reach)]
+    x, y = places.T.astype(np.float32)
+    return x, y
+
+
+def _front(
+    along: NDArray[np.float64],
+    across: NDArray[np.float64],
+    sweep: NDArray[np.float64],
+    reach: float,
+) -> NDArray[np.float64]:
+    aside = sweep[:, None] - across[None, :]
+    front: NDArray[np.float64] = (along[None, :] - aside**2 / (2.0 * reach)).max(axis=1)
+    # Beyond the outermost points the parabola would run away.
+    return np.maximum(front, along.min())
+
+
+def _nothing() -> Line:
+    return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
