@@ -14,8 +14,7 @@ from flockpit.look.tokens import SANS, SIZES, THEMES, Theme
 
 __all__ = ["FONT", "SMALL", "Paint", "blank_figure"]
 
-FONT = {"value": SANS.replace('"', "'")}
-"""The type stack as Bokeh takes it: a value, not the name of a column."""
+FONT = SANS.replace('"', "'")
 SMALL = f"{SIZES['small'][0]}px"
 
 type Painted = tuple[Any, str, str]

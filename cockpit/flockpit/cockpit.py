@@ -1,0 +1,219 @@
+"""The whole page: a session, its deck, the bridge to the browser and the task that moves them."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+from bokeh.document import Document
+
+from flockcore.errors import FlockError
+from flockcore.scenario import Scenario
+from flockpit.actions import action_of
+from flockpit.bridge import Link
+from flockpit.controls.overlays import Overlays
+from flockpit.controls.transport import Transport
+from flockpit.decks.flock import FlockDeck
+from flockpit.instruments.view import Viewpoint
+from flockpit.look.tokens import Theme, theme_of
+from flockpit.look.widgets import Plain, box
+from flockpit.pacing import Pacer
+from flockpit.playback import SPEEDS
+from flockpit.session import Session
+
+__all__ = ["Cockpit"]
+
+_CLOSE_S = 0.15
+"""Two changes of the tick within that time are a movement, not two steps."""
+
+
+class Cockpit:
+    """One person's cockpit.
+
+    Args:
+        session: what it shows.
+        theme: to begin with.
+
+    Attributes:
+        view: the page's one component.
+    """
+
+    def __init__(self, session: Session, theme: Theme = "dark") -> None:
+        self.session = session
+        self.theme: Theme = theme
+        self.link = Link()
+        self.pacer = Pacer(session, self)
+        self.verbs = self._verbs()
+        self.overlays = Overlays(session)
+        self.transport = Transport(session, self.verbs, lambda: self.pacer.frames_per_second)
+        self.deck = FlockDeck(session, self.overlays.view)
+        self.view = box(
+            self.transport.view,
+            *self.deck.cards,
+            classes=("flockpit",),
+            design=Plain,
+            tags=[self.link.model],
+            sizing_mode="stretch_both",
+        )
+        self._listen()
+        self._task: asyncio.Task[None] | None = None
+        self._doc: Document | None = pn.state.curdoc
+        self._moved = (-1, 0.0)
+        self._owed = False
+        self._update()
+
+    # ------------------------------------------------------------------ what can be done
+
+    def _verbs(self) -> dict[str, Callable[[], object]]:
+        session = self.session
+        return {
+            "toggle": session.toggle,
+            "step": lambda: session.step(1),
+            "back": lambda: session.step(-1),
+            "leap": lambda: session.step(session.scenario.period_ticks),
+            "leap-back": lambda: session.step(-session.scenario.period_ticks),
+            "first": lambda: session.scrub(0),
+            "last": session.to_end,
+            "faster": lambda: self._shift_speed(1),
+            "slower": lambda: self._shift_speed(-1),
+            "partition": lambda: self.deck.faults.partition.cut("A | B"),
+            "heal": lambda: self.deck.faults.partition.heal(),
+            "lasso": lambda: self.deck.faults.partition.cut("Lasso"),
+            "crash": lambda: self.deck.nodes.crash(),
+            "undo": session.undo,
+            "fork": lambda: session.fork(),
+            "swap": session.swap,
+            "join": session.join,
+            "reset": session.reset,
+            "unreset": session.unreset,
+            "tour": session.start_tour,
+            "next-stop": session.next_stop,
+            "end-tour": session.end_tour,
+            "recover": session.recover,
+            "dismiss": session.dismiss,
+            "view-node": lambda: self.deck.look(Viewpoint.NODE),
+            "view-majority": lambda: self.deck.look(Viewpoint.MAJORITY),
+            "view-truth": lambda: self.deck.look(Viewpoint.TRUTH),
+            "theme": self.change_theme,
+            "keys": self._toggle_keys,
+            "close": self._close,
+            "open-file": lambda: self.link.order("file"),
+            "share": lambda: None,
+        }
+
+    def _shift_speed(self, by: int) -> None:
+        here = SPEEDS.index(self.session.playback.speed)
+        self.session.change_speed(SPEEDS[min(max(here + by, 0), len(SPEEDS) - 1)])
+
+    def _toggle_keys(self) -> None:
+        self.overlays.keys_shown = not self.overlays.keys_shown
+        self.session.touch()
+
+    def _close(self) -> None:
+        self.overlays.keys_shown = False
+        self.session.dismiss()
+        self.deck.select(())
+
+    def change_theme(self, theme: Theme | None = None) -> None:
+        """Change to a theme, or to the other one."""
+        self.theme = theme or ("light" if self.theme == "dark" else "dark")
+        self.link.order("theme", name=self.theme)
+        self.view.css_classes = ["flockpit", *(["light"] if self.theme == "light" else [])]
+        self.deck.apply_theme(self.theme)
+
+    # ------------------------------------------------------------------ what the page tells
+
+    def _listen(self) -> None:
+        self.link.on("hello", self._hello)
+        self.link.on("key", self._key)
+        self.link.on("do", self._do)
+        self.link.on("file", self._file)
+        self.link.on("size", self._size)
+
+    def _hello(self, details: dict[str, Any]) -> None:
+        theme = theme_of(details.get("theme"))
+        if theme != self.theme:
+            self.change_theme(theme)
+        self._size(details)
+
+    def _size(self, details: dict[str, Any]) -> None:
+        self.deck.resize(int(details["width"]), int(details["height"]))
+        self.session.touch()
+
+    def _key(self, details: dict[str, Any]) -> None:
+        verb = action_of(details["key"], shift=details.get("shift", False))
+        if verb is not None:
+            self.verbs[verb]()
+
+    def _do(self, details: dict[str, Any]) -> None:
+        name, argument = details["verb"], details.get("with", "")
+        if name == "select":
+            self.deck.select((int(argument),))
+        elif name == "switch":
+            self.session.switch(argument)
+        elif name in self.verbs:
+            self.verbs[name]()
+
+    def _file(self, details: dict[str, Any]) -> None:
+        try:
+            self.session.load(Scenario.from_toml(details["text"]))
+            self.session.record_ahead()
+        except FlockError as error:
+            self.session.say(f"{details['name']}: {error}", refused=True)
+
+    # ------------------------------------------------------------------ painting
+
+    async def start(self) -> None:
+        """Begin to move."""
+        self._task = asyncio.get_running_loop().create_task(self.pacer.run())
+
+    def stop(self) -> None:
+        """End, when the page is gone."""
+        self.pacer.end()
+
+    async def locked(self, work: Callable[[], bool]) -> bool:
+        """Do something while neither a click nor another frame can come between."""
+        doc = self._doc
+        if doc is None or doc.session_context is None:
+            return work()
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        # A coroutine holds the document's lock and stays on the loop's thread, from where alone
+        # Panel sends all changes of a frame as one message.
+        async def locked() -> None:
+            try:
+                done.set_result(work())
+            except Exception as error:
+                done.set_exception(error)
+
+        doc.add_next_tick_callback(locked)
+        return await done
+
+    async def painted(self, seconds: float) -> bool:
+        """Wait until the page has painted the frame."""
+        return await self.link.painted(seconds)
+
+    def paint(self) -> None:
+        """Send what changed, as one frame."""
+        with pn.io.hold(self._doc):
+            self._update()
+            self.link.next_frame()
+        if self._owed and not self.session.busy:
+            self.session.touch()
+
+    def _update(self) -> None:
+        moving = self._moving()
+        self.transport.update()
+        self.deck.update(moving=moving)
+        self.overlays.update()
+        # Who had no turn while things moved gets one as soon as they stand still.
+        self._owed = moving
+
+    def _moving(self) -> bool:
+        """Whether frames follow each other so closely that not everything can be drawn in each."""
+        tick, now = self.session.tick, time.perf_counter()
+        before, at = self._moved
+        if tick != before:
+            self._moved = (tick, now)
+        return self.session.playback.playing or (tick != before and now - at < _CLOSE_S)

@@ -1,0 +1,276 @@
+"""The card of faults: partition, and a slider for each way in which a network can be bad."""
+
+from abc import ABC, abstractmethod
+from math import log
+
+import param
+
+from flockcore.kernel.fault_text import EXPLANATIONS
+from flockcore.kernel.faults import (
+    Clear,
+    Delay,
+    Duplicate,
+    Fault,
+    LinkFault,
+    Loss,
+    Reorder,
+    SetNeighbours,
+)
+from flockpit.controls.partition import PartitionControl
+from flockpit.look.widgets import box, html, range_slider, slider, words
+from flockpit.session import Session
+from flockpit.texts import count, percent
+
+__all__ = ["FaultPanel"]
+
+_REORDER_BY_US = 5_000
+
+
+class _Knob(ABC):
+    """A slider that sets one property of the network.
+
+    It follows the script: scrubbing to a time when something else held moves it there.
+    """
+
+    name: str
+    gloss: str
+    kind: str
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._setting = False
+        self._label = html(classes=("label",))
+        self._count = html(classes=("tally",))
+        self._slider = self._widget()
+        self._slider.param.watch(self._moved, "value_throttled")
+        self._slider.param.watch(self._moving, "value")
+        self.view = box(self._label, self._slider, self._count, classes=("knob",))
+
+    @abstractmethod
+    def _widget(self) -> param.Parameterized:
+        """Make the slider."""
+
+    @abstractmethod
+    def _faults(self, value: object) -> tuple[Fault, ...]:
+        """Return what a value of the slider asks for."""
+
+    @abstractmethod
+    def _now(self) -> object:
+        """Return the value that holds."""
+
+    @abstractmethod
+    def _words(self, value: object) -> str:
+        """Return the value in words."""
+
+    @abstractmethod
+    def _proof(self) -> str:
+        """Return what the fault has done so far."""
+
+    def update(self) -> None:
+        """Show what holds and what it did."""
+        value = self._now()
+        if self._slider.value != value:
+            self._setting = True
+            # Left behind, the throttled value would swallow a later move to where it stands.
+            with param.edit_constant(self._slider):
+                self._slider.param.update(value=value, value_throttled=value)
+            self._setting = False
+        self._say(value)
+        self._count.object = f"<span class='small'>{self._proof()}</span>"
+
+    def _say(self, value: object) -> None:
+        self._label.object = (
+            f"<div class='row' title='{words(EXPLANATIONS[self.kind])}'>"
+            f"<span><b>{self.name}</b> <small class='wide'>{self.gloss}</small></span>"
+            f"<b>{self._words(value)}</b></div>"
+        )
+
+    def _moving(self, event: param.parameterized.Event) -> None:
+        if not self._setting:
+            self._say(event.new)
+
+    def _moved(self, event: param.parameterized.Event) -> None:
+        if not self._setting and event.new != self._now():
+            self.session.inject(*self._faults(event.new))
+
+
+class _LinkKnob(_Knob):
+    """A slider for a fault that acts on every link alike."""
+
+    unit: str
+
+    def _held(self) -> list[tuple[int, LinkFault]]:
+        """Faults of this kind on all links that hold now or from the next tick on."""
+        script, tick = self.session.sim.script, self.session.tick
+        ended = {span.ordinal for span in script.ends(tick + 1)}
+        spans = {span.ordinal: span for at in (tick, tick + 1) for span in script.holding(at)}
+        return [
+            (ordinal, span.fault)
+            for ordinal, span in spans.items()
+            if isinstance(span.fault, LinkFault)
+            and span.fault.kind_name == self.kind
+            and not span.fault.sources
+            and not span.fault.targets
+            and ordinal not in ended
+        ]
+
+    def _renewed(self, fault: Fault | None) -> tuple[Fault, ...]:
+        clear: tuple[Fault, ...] = (Clear(kind=self.kind),) if self._held() else ()
+        return (*clear, fault) if fault is not None else clear
+
+    def _proof(self) -> str:
+        touched = self.session.sim.network.touched
+        done = sum(int(touched[ordinal]) for ordinal, _ in self._held())
+        return f"{count(done)} {self.unit}"
+
+
+class _ShareKnob(_LinkKnob):
+    """A slider for the share of messages that something happens to."""
+
+    @abstractmethod
+    def _make(self, share: float) -> Fault:
+        """Return the fault for a share above 0."""
+
+    def _widget(self) -> param.Parameterized:
+        label = f"{self.name}: share of messages in per cent"
+        return slider(label, start=0, end=50, step=0.5, value=0, hint=EXPLANATIONS[self.kind])
+
+    def _faults(self, value: object) -> tuple[Fault, ...]:
+        share = float(value) / 100  # type: ignore[arg-type]
+        return self._renewed(self._make(share) if share else None)
+
+    def _now(self) -> object:
+        """Several faults of a kind act one after the other."""
+        spared = 1.0
+        for _, fault in self._held():
+            assert isinstance(fault, Loss | Duplicate | Reorder)
+            spared *= 1.0 - fault.probability
+        return round(100 * (1.0 - spared), 1)
+
+    def _words(self, value: object) -> str:
+        return percent(float(value) / 100)  # type: ignore[arg-type]
+
+
+class _LossKnob(_ShareKnob):
+    name, gloss, kind, unit = "Loss", "each message alone", "loss", "lost"
+
+    def _make(self, share: float) -> Fault:
+        return Loss(probability=share)
+
+
+class _DuplicateKnob(_ShareKnob):
+    name, gloss, kind, unit = "Duplicate", "arrives twice", "duplicate", "twice"
+
+    def _make(self, share: float) -> Fault:
+        return Duplicate(probability=share)
+
+
+class _ReorderKnob(_ShareKnob):
+    name, gloss, kind, unit = "Reorder", "overtaken in flight", "reorder", "late"
+
+    def _make(self, share: float) -> Fault:
+        return Reorder(probability=share, by_us=_REORDER_BY_US)
+
+
+class _DelayKnob(_LinkKnob):
+    name, gloss, kind, unit = "Delay", "least + mean", "delay", "delayed"
+
+    def _widget(self) -> param.Parameterized:
+        return range_slider(
+            "Delay in milliseconds: least, and least plus mean",
+            start=0,
+            end=50,
+            step=1,
+            value=(0, 0),
+            hint=f"{EXPLANATIONS[self.kind]} Left handle: the fixed part.",
+        )
+
+    def _faults(self, value: object) -> tuple[Fault, ...]:
+        least, both = value  # type: ignore[misc]
+        mean = int(1000 * (both - least))
+        fault = Delay(min_us=int(1000 * least), mean_us=mean) if both else None
+        return self._renewed(fault)
+
+    def _now(self) -> object:
+        least, mean = self._parts()
+        return (least, least + mean)
+
+    def _parts(self) -> tuple[float, float]:
+        found = [fault for _, fault in self._held() if isinstance(fault, Delay)]
+        least = sum(fault.min_us for fault in found) / 1000
+        return least, sum(fault.mean_us for fault in found) / 1000
+
+    def _words(self, value: object) -> str:
+        least, both = value  # type: ignore[misc]
+        return f"{least:g} + {both - least:g} ms"
+
+    def _proof(self) -> str:
+        least, mean = self._parts()
+        if not least + mean:
+            return super()._proof()
+        return f"p99 {least + mean * log(100):.0f} ms"
+
+
+class _NeighbourKnob(_Knob):
+    name, gloss, kind = "Neighbours", "each node elects k", "set_neighbours"
+
+    def _widget(self) -> param.Parameterized:
+        return slider(
+            "Neighbours: how many each node elects",
+            start=3,
+            end=15,
+            step=1,
+            value=7,
+            hint=EXPLANATIONS[self.kind],
+        )
+
+    def _faults(self, value: object) -> tuple[Fault, ...]:
+        return (SetNeighbours(k=int(value)),)  # type: ignore[call-overload]
+
+    def _now(self) -> object:
+        k, tick = self.session.scenario.k, self.session.tick + 1
+        for fault in self.session.sim.script.faults:
+            if isinstance(fault, SetNeighbours) and (fault.start or 1) <= tick:
+                k = fault.k
+        return k
+
+    def _words(self, value: object) -> str:
+        return f"k = {value:g}"
+
+    def _proof(self) -> str:
+        return f"of {count(self.session.scenario.nodes)}"
+
+
+class FaultPanel:
+    """The card of faults.
+
+    Args:
+        session: what they happen to.
+
+    Attributes:
+        partition: the control that cuts and heals.
+        view: the card.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.partition = PartitionControl(session)
+        knobs = (_LossKnob, _DelayKnob, _DuplicateKnob, _ReorderKnob, _NeighbourKnob)
+        self._knobs = [knob(session) for knob in knobs]
+        self._head = html(classes=("head",))
+        self.view = box(
+            self._head,
+            self.partition.view,
+            box(*(knob.view for knob in self._knobs), classes=("knobs",)),
+            classes=("card", "faults"),
+        )
+
+    def update(self) -> None:
+        """Show what holds, and what it did."""
+        note = "<span class='small quiet'>step back undoes</span>"
+        if self.session.can_undo:
+            note = "<button class='link' data-do='undo'>Undo the last</button>"
+        self._head.object = f"<div class='row'><h2>Faults</h2>{note}</div>"
+        self.partition.update()
+        for knob in self._knobs:
+            knob.update()
