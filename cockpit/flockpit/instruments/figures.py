@@ -34,6 +34,7 @@ __all__ = [
     "round_values",
     "sample_ticks",
     "set_scale",
+    "short",
 ]
 
 SAMPLES = 360
@@ -111,6 +112,9 @@ def quiet_axis(axis: LinearAxis, paint: Paint) -> None:
         axis_line_color=None,
         major_tick_line_color=None,
         minor_tick_line_color=None,
+        major_tick_in=0,
+        major_tick_out=0,
+        minor_tick_out=0,
         major_label_text_font=FONT,
         major_label_text_font_size=SMALL,
         major_label_standoff=4,
@@ -272,7 +276,15 @@ def nice_scale(highest: float, most: int = 3, *, least: float = 1.0) -> Scale:
     marks = round_values(end, most)
     step = marks[1] if len(marks) > 1 else end
     top = marks[-1] if marks[-1] >= end * (1 - 1e-9) else marks[-1] + step
-    return Scale(0.0, top, {mark: f"{mark:,g}" for mark in [*marks, top]})
+    return Scale(0.0, top, {mark: short(mark) for mark in [*marks, top]})
+
+
+def short(value: float) -> str:
+    """Return a round number in at most five characters, for an axis."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 10 * size or (abs(value) >= size and value % size == 0 and size > 1e3):
+            return f"{value / size:g}{letter}"
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def sample_ticks(until: int, most: int = SAMPLES) -> NDArray[np.intp]:

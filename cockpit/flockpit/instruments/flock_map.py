@@ -27,6 +27,7 @@ from flockpit.instruments.figures import add_text
 from flockpit.instruments.map_columns import Mark, Ring
 from flockpit.instruments.map_frame import Frame, hit, inside
 from flockpit.instruments.map_words import head, headline, legend
+from flockpit.instruments.outlines import outline_reach
 from flockpit.instruments.view import DeckView
 from flockpit.look.figures import blank_figure
 from flockpit.look.tokens import DASHES, FIELD_MAP, TINT_ALPHA, Theme
@@ -68,7 +69,10 @@ class FlockMap(Figure):
 
     def _draw(self) -> Any:  # noqa: ANN401
         made = blank_figure(
-            self.paint, x_range=Range1d(0.0, 1.0), y_range=(0.0, 1.0), sizing_mode="stretch_both"
+            self.paint,
+            x_range=Range1d(start=0.0, end=1.0),
+            y_range=(0.0, 1.0),
+            sizing_mode="stretch_both",
         )
         self._draw_sides(made)
         self._draw_links(made)
@@ -209,7 +213,8 @@ class FlockMap(Figure):
             self._fit(self._seen)
 
     def _fit(self, view: DeckView) -> None:
-        if not self._frame.fit(view.positions[view.present]):
+        points = view.positions[view.present]
+        if not self._frame.fit(points, outline_reach(points)):
             return
         self._figure.x_range.update(start=self._frame.x[0], end=self._frame.x[1])
         self._figure.y_range.update(start=self._frame.y[0], end=self._frame.y[1])
@@ -259,7 +264,7 @@ def _halo_size(wide: float) -> Callable[[float], float]:
 
 
 def _label_offset(strong: int) -> Callable[[float], float]:
-    return lambda radius: (-1 if strong else 1) * (radius + 12.0)
+    return lambda radius: (-1 if strong else 1) * (radius + (16.0 if strong else 12.0))
 
 
 def _sides_key(view: DeckView) -> object:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flockcore.flock.codes import Health, NodeStatus
+from flockcore.kernel.faults import Cut
 from flockpit.instruments.base import Columns
-from flockpit.instruments.outlines import cut_line, outline, spacing
+from flockpit.instruments.outlines import cut_line, outline, outline_reach, side_reach
 from flockpit.instruments.view import DeckView, Viewpoint
 from flockpit.texts import clock, count, node
 
@@ -140,10 +141,8 @@ def cut_link_columns(view: DeckView) -> Columns:
     """Return the elected links, and the links cut by hand, that are cut in a direction."""
     near, far = _pairs(view)
     gone = ~view.passes(near, far)
-    ends = np.array(
-        [(s.fault.source, s.fault.target) for s in view.cuts if hasattr(s.fault, "target")],
-        dtype=np.intp,
-    ).reshape(-1, 2)
+    cuts = [span.fault for span in view.cuts if isinstance(span.fault, Cut)]
+    ends = np.array([(cut.source, cut.target) for cut in cuts], dtype=np.intp).reshape(-1, 2)
     near, far = np.append(near[gone], ends[:, 0]), np.append(far[gone], ends[:, 1])
     return _segments(view, near, far)
 
@@ -179,21 +178,37 @@ def side_columns(view: DeckView) -> Columns:
         line's top; text: the letter; words: how many nodes.
     """
     sides = _members(view)
-    lines = [outline(view.positions[nodes], _reach(view)) for nodes in sides]
-    tops = [int(np.argmax(y)) for _, y in lines]
+    lines = [_outline(view, nodes) for nodes in sides]
+    tops = [_top(x, y) for x, y in lines]
     return {
         "xs": [x for x, _ in lines],
         "ys": [y for _, y in lines],
         "side": np.minimum(np.arange(len(lines)), 2).astype(np.uint8),
-        "x": [float(x[top]) for (x, _), top in zip(lines, tops, strict=True)],
-        "y": [float(y[top]) for (_, y), top in zip(lines, tops, strict=True)],
+        "x": [x for x, _ in tops],
+        "y": [y for _, y in tops],
         "text": [_letter(number) for number in range(len(lines))],
         "words": [f"{len(nodes)} node{'s' if len(nodes) != 1 else ''}" for nodes in sides],
     }
 
 
+def _top(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:
+    """The highest place of an outline near its middle: away from where it meets the others."""
+    middle = (x.min() + x.max()) / 2.0
+    near = np.abs(x - middle) <= 0.2 * np.ptp(x)
+    return float(middle), float(y[near].max())
+
+
+def _outline(
+    view: DeckView, nodes: NDArray[np.intp]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    rest = view.present.copy()
+    rest[nodes] = False
+    side = view.positions[nodes]
+    return outline(side, side_reach(side, view.positions[rest], _reach(view)))
+
+
 def _reach(view: DeckView) -> float:
-    return 0.6 * spacing(view.positions[view.present])
+    return outline_reach(view.positions[view.present])
 
 
 def _letter(number: int) -> str:

@@ -17,8 +17,8 @@ _SHARE = 0.4
 """Most of the distance to the nearest neighbour that a node's radius may take."""
 _REACH_PX = 18.0
 """How far from a node's centre a click still means it."""
-_BORDER = (40.0, 64.0, 44.0)
-"""Pixels around the nodes: beside, above (letters) and below (labels)."""
+_BORDER = (16.0, 44.0, 28.0)
+"""Pixels around the outlines: beside, above (letters) and below (labels)."""
 
 
 @dataclass(slots=True)
@@ -54,8 +54,12 @@ class Frame:
         if height and height > 1:
             self.height = float(height)
 
-    def fit(self, points: Points) -> bool:
+    def fit(self, points: Points, margin: float = 0.0) -> bool:
         """Show all points.
+
+        Args:
+            points: places on the plane, shape (n, 2).
+            margin: length on the plane to be left around them.
 
         Returns:
             Whether anything has changed.
@@ -64,11 +68,11 @@ class Frame:
         if shown == self._shown or not len(points):
             return False
         self._shown = shown
-        least, most = points.min(axis=0), points.max(axis=0)
+        least, most = points.min(axis=0) - margin, points.max(axis=0) + margin
         beside, above, below = _BORDER
         size = np.maximum(most - least, 1e-9)
         room = np.maximum([self.width - 2 * beside, self.height - above - below], 40.0)
-        self.per_px = float((size / room).max()) if len(points) > 1 else 1.0
+        self.per_px = float((size / room).max()) if (most > least).any() else 1.0
         middle = (least + most) / 2.0
         half = 0.5 * self.width * self.per_px
         self.x = (float(middle[0] - half), float(middle[0] + half))

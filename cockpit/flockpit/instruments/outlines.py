@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cut_line", "outline", "spacing"]
+__all__ = ["cut_line", "outline", "outline_reach", "side_reach"]
 
 type Points = NDArray[np.floating]
 type Line = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -12,18 +12,37 @@ _ANGLES = 120
 _RADII = 40
 _MOST = 200
 """Nodes that shape an outline; of larger sides every n-th is taken."""
+_REACH = 0.62
 _SMOOTH = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9.0
 _WIDTH = 0.8
 """Width of a node's bump as a share of its reach."""
 _SWEEP = 48
 
 
-def spacing(points: Points) -> float:
-    """Return the typical distance between neighbours: that of points evenly spread on the box."""
+def outline_reach(points: Points) -> float:
+    """Return how far from its nodes an outline runs: about half a typical distance of nodes."""
     if len(points) < 2:
         return 1.0
     width, height = np.maximum(np.ptp(points, axis=0), 1e-9)
-    return float(np.sqrt(width * height / len(points)) + 0.25 * max(width, height) / len(points))
+    even = np.sqrt(width * height / len(points)) + 0.25 * max(width, height) / len(points)
+    return float(_REACH * even)
+
+
+def side_reach(side: Points, rest: Points, reach: float) -> float:
+    """Return the reach of one side's outline: less where the others are near.
+
+    Args:
+        side: points of the side, shape (n, 2).
+        rest: points of all other sides, shape (m, 2).
+        reach: what it would be alone.
+    """
+    if not len(rest) or not len(side):
+        return reach
+    near, far = side[:: -(-len(side) // _MOST)], rest[:: -(-len(rest) // _MOST)]
+    squared = ((near[:, None, :] - far[None, :, :]) ** 2).sum(axis=2).min(axis=1)
+    # The nearest points alone would pinch the whole outline: a tenth of them may lie over it.
+    gap = float(np.sqrt(np.quantile(squared, 0.1)))
+    return float(np.clip(0.5 * gap, 0.4 * reach, reach))
 
 
 def outline(points: Points, reach: float) -> Line:

@@ -1,0 +1,111 @@
+"""The field over time: its mean, on each side while the flock is cut, and the steepest slope."""
+
+from typing import ClassVar
+
+import numpy as np
+from bokeh.models import Line
+
+from flockpit.instruments.base import Columns, Headline, Layer, Number
+from flockpit.instruments.figures import TimeAxis, add_text, nice_scale, sample_ticks, set_scale
+from flockpit.instruments.strip import Strip, while_recorded
+from flockpit.instruments.view import DeckView
+from flockpit.look.tokens import Theme
+from flockpit.texts import MINUS
+
+__all__ = ["FieldGradient", "columns", "label_columns"]
+
+_ONE = 65536.0
+_MEAN, _SLOPE = "field_mean_load", "field_max_gradient"
+_LABEL_AT = 0.12
+"""Where the lines are named, as a share of the run."""
+
+
+def columns(view: DeckView) -> Columns:
+    """Return mean load and steepest gradient over the recorded run, as shares of 1.
+
+    Returns:
+        x in seconds, mean, slope: float32.
+    """
+    ticks = sample_ticks(view.recorded_until)
+    return {
+        "x": (ticks * view.seconds).astype(np.float32),
+        "mean": (view.series(_MEAN)[ticks] / _ONE).astype(np.float32),
+        "slope": (view.series(_SLOPE)[ticks] / _ONE).astype(np.float32),
+    }
+
+
+def label_columns(view: DeckView) -> Columns:
+    """Return the names of the lines beside them: x, y, text."""
+    found = columns(view)
+    at = int(_LABEL_AT * (len(found["x"]) - 1))
+    high = max(_top(view), 1e-6)
+    (low, lower), (upper_at, upper) = sorted(
+        (float(found[name][at]), name) for name in ("mean", "slope")
+    )
+    gap = 0.2 * high
+    # Each name stands above its line, or the lower one below it when there is no room between.
+    below = low + gap if upper_at - low > 2.0 * gap else max(low - gap, 0.1 * high)
+    return {
+        "x": [float(found["x"][at])] * 2,
+        "y": [below, upper_at + gap],
+        "text": [_NAMES[lower], _NAMES[upper]],
+    }
+
+
+_NAMES = {"mean": "mean load", "slope": "steepest gradient"}
+
+
+def _top(view: DeckView) -> float:
+    found = columns(view)
+    return float(max(found["mean"].max(initial=0.0), found["slope"].max(initial=0.0)))
+
+
+def side_difference(view: DeckView) -> float | None:
+    """Return how much higher the mean fresh field of side A is than that of B; None without."""
+    labels = view.sides
+    fresh = ~np.isnan(view.field) & view.really_up
+    means = [
+        float(view.field[fresh & (labels == label)].mean())
+        for label in np.unique(labels)[:2]
+        if (fresh & (labels == label)).any()
+    ]
+    return means[0] - means[1] if len(means) == 2 else None
+
+
+class FieldGradient(Strip):
+    """Mean load and steepest gradient over time."""
+
+    name: ClassVar[str] = "field"
+
+    def __init__(self, axis: TimeAxis, theme: Theme = "dark") -> None:
+        layers = {
+            "lines": Layer(columns, while_recorded),
+            "labels": Layer(label_columns, while_recorded),
+        }
+        super().__init__(axis, layers, nice_scale(0.75, 3, least=0.75), theme)
+        source = self.sources["lines"]
+        mean = Line(x="x", y="mean", line_width=2)
+        self.figure.add_glyph(source, self.paint(mean, line_color="side-a"))
+        slope = Line(x="x", y="slope", line_width=1.5, line_dash=[5, 4])
+        self.figure.add_glyph(source, self.paint(slope, line_color="text3"))
+        add_text(
+            self.figure, self.paint, self.sources["labels"], "text2",
+            text_align={"value": "center"},
+        )  # fmt: skip
+        self.view = self.compose(self.figure)
+
+    def headline(self, view: DeckView) -> Headline:
+        """Return what parts the two sides, or the mean, and the steepest slope."""
+        difference = side_difference(view)
+        if difference is None:
+            first = Number(f"{view.latest(_MEAN) / _ONE:.2f}", "mean load")
+        else:
+            sign = MINUS if difference < 0 else "+"
+            first = Number(f"{sign}{abs(difference):.2f}", f"A {MINUS} B")
+        slope = Number(f"{view.latest(_SLOPE) / _ONE:.2f}", "max slope")
+        return Headline("Field and gradient", (first, slope))
+
+    def update(self, view: DeckView) -> None:
+        """Show a view."""
+        set_scale(self.figure, nice_scale(_top(view), 3, least=0.25))
+        super().update(view)
