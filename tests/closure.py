@@ -1,0 +1,111 @@
+"""Exploring the consensus engine to closure: every state is a few rows of one engine.
+
+All states of a depth are expanded at once: an action is one call on all of them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flockcore.flock.consensus import Consensus, ConsensusOptions
+
+LEFT_OUT = {"own_id", "due", "next_due", "options"}
+
+type Bytes = NDArray[np.uint8]
+
+
+def arrays(part: object) -> Iterator[np.ndarray]:
+    """Walk the arrays that tell states apart (``due`` is only a hint when to look)."""
+    for each in fields(part):
+        if each.name in LEFT_OUT:
+            continue
+        value = getattr(part, each.name)
+        if is_dataclass(value):
+            yield from arrays(value)
+        else:
+            yield value
+
+
+class States:
+    """Some states: an engine with ``nodes`` rows a state, and notes beside it."""
+
+    def __init__(self, engine: Consensus, nodes: int, notes: NDArray[np.int64]) -> None:
+        self.engine, self.nodes, self.notes = engine, nodes, notes
+
+    @property
+    def size(self) -> int:
+        return len(self.notes)
+
+    def rows(self, node: int) -> NDArray[np.intp]:
+        """Rows of one node in every state."""
+        return np.arange(self.size) * self.nodes + node
+
+    def pack(self) -> Bytes:
+        parts = [each.reshape(self.size, -1).view(np.uint8) for each in arrays(self.engine)]
+        parts.append(self.notes.view(np.uint8))
+        return np.concatenate(parts, axis=1)
+
+
+class Space:
+    """What all states have in common."""
+
+    def __init__(
+        self, options: ConsensusOptions, *, nodes: int, electors: int, places: int, notes: int
+    ) -> None:
+        self.options, self.nodes, self.notes = options, nodes, notes
+        self.electors, self.places = electors, places
+
+    def blank(self, size: int) -> States:
+        engine = Consensus.create(
+            size * self.nodes,
+            options=self.options,
+            own_id=np.tile(np.arange(1, self.nodes + 1), size),
+            electors=self.electors,
+            places=self.places,
+        )
+        return States(engine, self.nodes, np.zeros((size, self.notes), np.int64))
+
+    def unpack(self, packed: Bytes) -> States:
+        states = self.blank(len(packed))
+        at = 0
+        for each in [*arrays(states.engine), states.notes]:
+            view = each.reshape(len(packed), -1).view(np.uint8)
+            view[...] = packed[:, at : at + view.shape[1]]
+            at += view.shape[1]
+        # Wake every tick: the hint when to look is not part of a state.
+        states.engine.due[:] = 0
+        states.engine.next_due = 0
+        return states
+
+    def explore(self, start: States, expand: Callable[[States], Iterator[States]]) -> int:
+        """Count the states reachable from ``start``; ``expand`` yields what each action makes."""
+        seen = np.zeros(0, np.dtype([("a", np.uint64), ("b", np.uint64)]))
+        frontier = start.pack()
+        while len(frontier):
+            names, first = np.unique(_names(frontier), return_index=True)
+            new = ~np.isin(names, seen, assume_unique=True)
+            frontier, seen = frontier[first[new]], np.sort(np.concatenate([seen, names[new]]))
+            if not len(frontier):
+                break
+            made = [each.pack() for each in expand(self.unpack(frontier)) if each.size]
+            frontier = np.concatenate(made) if made else frontier[:0]
+        return len(seen)
+
+
+def _names(packed: Bytes) -> np.ndarray:
+    """Name states by 128 bits."""
+    padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), np.uint8)
+    padded[:, : packed.shape[1]] = packed
+    words = padded.view(np.uint64)
+    weights = np.random.Generator(np.random.Philox(7)).integers(
+        1, 2**64, (2, words.shape[1]), dtype=np.uint64
+    )
+    names = np.zeros(len(packed), np.dtype([("a", np.uint64), ("b", np.uint64)]))
+    for name, weight in zip("ab", weights, strict=True):
+        mixed = words ^ (words >> np.uint64(29))
+        mixed = (mixed + weight) * (weight | np.uint64(1))
+        mixed ^= mixed >> np.uint64(32)
+        names[name] = (mixed * (weight | np.uint64(1))).sum(axis=1, dtype=np.uint64)
+    return names
