@@ -27,6 +27,7 @@ __all__ = [
     "Instrument",
     "Layer",
     "Number",
+    "Words",
     "frame",
     "pane",
     "put",
@@ -186,3 +187,25 @@ class Figure(Instrument):
     def apply_theme(self, theme: Theme) -> None:
         """Change the figure's colours."""
         self.paint.apply(theme)
+
+
+class Words(Instrument):
+    """An instrument in HTML.
+
+    Attributes:
+        view: the pane.
+    """
+
+    def __init__(self, classes: Sequence[str] = ()) -> None:
+        self.view = pane(classes=("instrument", self.name, *classes))
+
+    @abstractmethod
+    def html(self, view: DeckView) -> str:
+        """Return what is shown below the headline; pure, but for what a change is seen against."""
+
+    def update(self, view: DeckView) -> None:
+        """Show a view."""
+        put(self.view, self.headline(view).html() + self.html(view))
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Do nothing: the style sheet knows the theme."""

@@ -30,7 +30,9 @@ __all__ = [
     "add_values",
     "chart",
     "foot_columns",
+    "label_axis",
     "nice_scale",
+    "quiet_axis",
     "round_values",
     "sample_ticks",
     "set_scale",
@@ -103,6 +105,15 @@ def set_scale(made: Any, scale: Scale) -> None:  # noqa: ANN401
         axis.ticker = FixedTicker(ticks=marks)
         grid.ticker = axis.ticker
         axis.major_label_overrides = dict(scale.marks)
+
+
+def label_axis(axis: Any, marks: list[float], unit: str) -> None:
+    """Label an axis at round values, the last one with its unit."""
+    axis.ticker = FixedTicker(ticks=marks)
+    last = marks[-1] if marks else None
+    axis.major_label_overrides = {
+        mark: f"{mark:,g} {unit}" if mark == last else f"{mark:,g}" for mark in marks
+    }
 
 
 def quiet_axis(axis: LinearAxis, paint: Paint) -> None:

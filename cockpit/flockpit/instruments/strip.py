@@ -3,8 +3,8 @@
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from flockpit.instruments.base import Figure, Layer
-from flockpit.instruments.figures import Scale, TimeAxis
+from flockpit.instruments.base import Columns, Figure, Layer
+from flockpit.instruments.figures import Scale, TimeAxis, add_text
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
 
@@ -32,11 +32,31 @@ class Strip(Figure):
     def __init__(
         self, axis: TimeAxis, layers: Mapping[str, Layer], scale: Scale, theme: Theme = "dark"
     ) -> None:
-        super().__init__(layers, theme)
+        super().__init__({**layers, "empty": Layer(self._empty, self._empty_key)}, theme)
         self.axis = axis
         self.figure: Any = axis.chart(self.paint, scale)
+        add_text(
+            self.figure, self.paint, self.sources["empty"], "text2",
+            text_align={"value": "center"},
+        )  # fmt: skip
 
     def update(self, view: DeckView) -> None:
         """Show a view; whichever figure has its turn moves the playhead of all."""
         super().update(view)
         self.axis.update(view)
+
+    def empty(self, view: DeckView) -> str:
+        """Return what would fill the figure, while nothing does; else nothing."""
+        return ""
+
+    def _empty(self, view: DeckView) -> Columns:
+        said = self.empty(view)
+        middle = (self.figure.y_range.start + self.figure.y_range.end) / 2.0
+        return {
+            "x": [view.length * view.seconds / 2.0] if said else [],
+            "y": [middle] if said else [],
+            "text": [said] if said else [],
+        }
+
+    def _empty_key(self, view: DeckView) -> Hashable:
+        return self.empty(view), view.length, self.figure.y_range.end

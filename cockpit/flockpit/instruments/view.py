@@ -13,7 +13,7 @@ from flockcore.kernel.faults import Cut, Partition
 from flockcore.kernel.layer import Event, Verdict
 from flockcore.kernel.script import Span
 
-__all__ = ["NOT_SEEN", "Choice", "DeckView", "Viewpoint"]
+__all__ = ["NOT_SEEN", "Choice", "DeckView", "Transitions", "Viewpoint"]
 
 NOT_SEEN = 255
 """Belief about a node that is not in the observer's reach."""
@@ -44,6 +44,23 @@ class Choice:
     subject: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """Changes of belief, ascending by tick.
+
+    Attributes:
+        tick: when, shape (n,).
+        observer: whose belief changed, shape (n,).
+        subject: about whom, shape (n,).
+        after: `Health` from then on, shape (n,).
+    """
+
+    tick: NDArray[np.int64]
+    observer: NDArray[np.int64]
+    subject: NDArray[np.int64]
+    after: NDArray[np.uint8]
+
+
 class DeckView:
     """A simulation at its present tick, read lazily: an instrument pays for what it asks.
 
@@ -58,6 +75,7 @@ class DeckView:
         tick: ticks done.
         nodes: number of seats N.
         seconds: length of a tick in seconds.
+        memo: what instruments computed from this view and want to use again.
     """
 
     def __init__(self, sim: Any, choice: Choice | None = None, *, length: int = 0) -> None:  # noqa: ANN401
@@ -68,6 +86,7 @@ class DeckView:
         self.length = max(length, self.recorded_until, 1)
         self.seconds: float = sim.scenario.tick_us / 1e6
         self.nodes: int = len(sim.flock.truth)
+        self.memo: dict[str, Any] = {}
 
     # ------------------------------------------------------------------ time
 
@@ -101,7 +120,28 @@ class DeckView:
         rows: dict[str, NDArray[Any]] = self.sim.records.logs[name].rows()
         return rows
 
+    @property
+    def timeout_ticks(self) -> int:
+        """Ticks of silence after which a peer is held DEAD."""
+        scenario = self.sim.scenario
+        return int(scenario.flock.timeout_count * scenario.period_ticks)
+
+    @cached_property
+    def transitions(self) -> "Transitions":
+        """All changes of belief that are recorded, the future included."""
+        rows = self.log("health")
+        edge = rows["edge"].astype(np.int64)
+        slots = self.reach.shape[1]
+        subject = self.reach.reshape(-1)[edge].astype(np.int64)
+        return Transitions(rows["tick"], edge // slots, subject, rows["after"])
+
     # ------------------------------------------------------------------ nodes
+
+    @cached_property
+    def reach(self) -> NDArray[np.int32]:
+        """Peers that each node tracks, -1 for an empty slot, shape (N, R)."""
+        reach: NDArray[np.int32] = self.sim.flock.peer
+        return reach
 
     @property
     def observer(self) -> int | None:
@@ -167,6 +207,13 @@ class DeckView:
         health = np.take_along_axis(np.asarray(flock.heartbeat.health), slot, axis=1)
         alive = (health == Health.ALIVE) & there
         return alive.sum(axis=1), there.sum(axis=1)
+
+    def silence(self, observer: int) -> dict[int, int]:
+        """Return microseconds since each peer was heard; those never heard are left out."""
+        flock = self.sim.flock
+        silent = np.asarray(flock.silence(observer))
+        heard = np.flatnonzero(silent >= 0)
+        return dict(zip(heard.tolist(), silent[heard].tolist(), strict=True))
 
     @cached_property
     def sides(self) -> NDArray[np.int64]:

@@ -1,0 +1,129 @@
+"""False positives: living nodes that were declared dead, per hour that a node lived."""
+
+from typing import ClassVar
+
+import numpy as np
+from bokeh.models import Line
+from numpy.typing import NDArray
+
+from flockcore.flock.codes import Health
+from flockpit.instruments.base import Columns, Headline, Layer, Number
+from flockpit.instruments.detection_times import ailments_of, false_alarms, outages_of
+from flockpit.instruments.figures import TimeAxis, add_text, nice_scale, sample_ticks, set_scale
+from flockpit.instruments.strip import Strip, while_recorded
+from flockpit.instruments.view import DeckView
+from flockpit.look.tokens import Theme
+
+__all__ = ["FalsePositives", "alarms", "columns", "label_columns", "rates"]
+
+_LEAST_S = 0.1
+"""Time over which a rate is taken at the least: the first alarm alone would be infinite."""
+_LABEL_AT = 0.7
+
+
+def alarms(view: DeckView) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return when living nodes were declared DEAD, and whether by a healthy observer.
+
+    An observer is healthy unless it is down, slow, or has just come back. A cut between two
+    healthy nodes makes neither of them ill: what they then say of each other is false all the same.
+
+    Returns:
+        Ticks, ascending, shape (n,), and a mask of the same shape.
+    """
+    if "alarms" not in view.memo:
+        rows, spans = view.transitions, view.sim.script.spans
+        dead = np.flatnonzero(rows.after == Health.DEAD)
+        tick, subject = rows.tick[dead], rows.subject[dead]
+        false = false_alarms(tick, subject, outages_of(spans))
+        ill = ailments_of(spans, view.timeout_ticks)
+        healthy = ill.at(rows.observer[dead][false], tick[false]) < 0
+        view.memo["alarms"] = tick[false], healthy
+    found: tuple[NDArray[np.int64], NDArray[np.bool_]] = view.memo["alarms"]
+    return found
+
+
+def rates(view: DeckView, ticks: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+    """Return false positives per node-hour up to each tick: all, and at healthy members."""
+    when, healthy = alarms(view)
+    seconds = np.maximum(ticks * view.seconds, _LEAST_S)
+    hours = seconds / 3600.0 * max(int(view.present.sum()), 1)
+    every = np.searchsorted(when, ticks, "right") / hours
+    fit = np.searchsorted(when[healthy], ticks, "right") / hours
+    return every, fit
+
+
+def columns(view: DeckView) -> Columns:
+    """Return both rates over the recorded run: x in seconds, every, healthy; float32."""
+    ticks = sample_ticks(view.recorded_until)
+    every, healthy = rates(view, ticks.astype(np.int64))
+    return {
+        "x": (ticks * view.seconds).astype(np.float32),
+        "every": every.astype(np.float32),
+        "healthy": healthy.astype(np.float32),
+    }
+
+
+def label_columns(view: DeckView) -> Columns:
+    """Return the names of both lines, above their ends: x, y, text."""
+    found = columns(view)
+    if not len(alarms(view)[0]):
+        return {"x": [], "y": [], "text": []}
+    at = int(_LABEL_AT * (len(found["x"]) - 1))
+    top = float(found["every"].max(initial=0.0)) or 1.0
+    places = {name: float(found[name][at]) for name in ("every", "healthy")}
+    if places["every"] - places["healthy"] < 0.25 * top:
+        return {
+            "x": [float(found["x"][at])],
+            "y": [places["every"] - 0.16 * top],
+            "text": ["all, and at healthy members"],
+        }
+    return {
+        "x": [float(found["x"][at])] * 2,
+        "y": [places["every"] + 0.12 * top, places["healthy"] + 0.12 * top],
+        "text": ["all", "at healthy members"],
+    }
+
+
+class FalsePositives(Strip):
+    """How often the detector is wrong."""
+
+    name: ClassVar[str] = "false-positives"
+
+    def __init__(self, axis: TimeAxis, theme: Theme = "dark") -> None:
+        layers = {
+            "lines": Layer(columns, while_recorded),
+            "labels": Layer(label_columns, while_recorded),
+        }
+        super().__init__(axis, layers, nice_scale(1.0), theme)
+        source = self.sources["lines"]
+        every = Line(x="x", y="every", line_width=2)
+        self.figure.add_glyph(source, self.paint(every, line_color="dead"))
+        fit = Line(x="x", y="healthy", line_width=1.5, line_dash=[5, 4])
+        self.figure.add_glyph(source, self.paint(fit, line_color="text2"))
+        add_text(self.figure, self.paint, self.sources["labels"], "text2")
+        self.view = self.compose(self.figure)
+
+    def headline(self, view: DeckView) -> Headline:
+        """Return both rates up to the playhead."""
+        every, healthy = (float(rate[0]) for rate in rates(view, np.array([view.tick])))
+        return Headline(
+            "False DEAD",
+            (
+                Number(rough(every), "/ node-hour", "dead" if every else "none"),
+                Number(rough(healthy), "at healthy", "" if healthy else "none"),
+            ),
+        )
+
+    def update(self, view: DeckView) -> None:
+        """Show a view."""
+        set_scale(self.figure, nice_scale(float(columns(view)["every"].max(initial=0.0)), 2))
+        super().update(view)
+
+    def empty(self, view: DeckView) -> str:
+        """Return what would fill the figure."""
+        return "" if len(alarms(view)[0]) else "No living node was declared dead"
+
+
+def rough(rate: float) -> str:
+    """Return a rate with three digits at most."""
+    return f"{float(f'{rate:.3g}'):,.10g}"
