@@ -24,8 +24,19 @@ def pytest_collection_modifyitems(items):
 
 def pytest_terminal_summary(terminalreporter):
     every = [one for group in terminalreporter.stats.values() for one in group]
-    lines = golden.tally(one for one in every if isinstance(one, pytest.TestReport))
+    reports = [one for one in every if isinstance(one, pytest.TestReport)]
+    write_section(terminalreporter, "recorded runs of the original runtime", golden.tally(reports))
+    write_section(terminalreporter, "explored to closure", closures(reports))
+
+
+def closures(reports):
+    """Lines that tests printed about state spaces: those that end with ``closed``."""
+    printed = (line for one in reports if one.when == "call" for line in one.capstdout.splitlines())
+    return sorted(line for line in printed if line.endswith(" closed"))
+
+
+def write_section(terminalreporter, title, lines):
     if lines:
-        terminalreporter.section("recorded runs of the original runtime")
+        terminalreporter.section(title)
         for line in lines:
             terminalreporter.write_line(line)
