@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from flockcore.flock.codes import Health
 from flockpit.instruments.base import Columns, Headline, Layer, Number
 from flockpit.instruments.detection_times import ailments_of, false_alarms, outages_of
-from flockpit.instruments.figures import TimeAxis, add_text, nice_scale, sample_ticks, set_scale
+from flockpit.instruments.figures import add_text, nice_scale, sample_ticks, set_scale
 from flockpit.instruments.strip import Strip, while_recorded
+from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
 

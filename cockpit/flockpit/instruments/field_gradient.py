@@ -6,8 +6,9 @@ import numpy as np
 from bokeh.models import Line
 
 from flockpit.instruments.base import Columns, Headline, Layer, Number
-from flockpit.instruments.figures import TimeAxis, add_text, nice_scale, sample_ticks, set_scale
+from flockpit.instruments.figures import add_text, nice_scale, sample_ticks, set_scale
 from flockpit.instruments.strip import Strip, while_recorded
+from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
 from flockpit.texts import MINUS

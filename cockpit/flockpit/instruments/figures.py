@@ -1,11 +1,10 @@
-"""What the figures of all instruments share: one axis of time, quiet grids, text on any ground."""
+"""What the figures of all instruments share: quiet grids, few labels, text on any ground."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import panel as pn
 from bokeh.models import (
     CDSView,
     ColumnDataSource,
@@ -13,23 +12,17 @@ from bokeh.models import (
     LinearAxis,
     Range1d,
     Text,
-    VSpan,
 )
-from bokeh.models.annotations import BoxAnnotation, Span
 from numpy.typing import NDArray
 
-from flockpit.instruments.view import DeckView
 from flockpit.look.figures import FONT, SMALL, Paint, blank_figure
-from flockpit.look.tokens import DASHES, VEIL_ALPHA, Theme
 
 __all__ = [
     "SAMPLES",
     "Scale",
-    "TimeAxis",
     "add_text",
     "add_values",
     "chart",
-    "foot_columns",
     "label_axis",
     "nice_scale",
     "quiet_axis",
@@ -41,12 +34,8 @@ __all__ = [
 
 SAMPLES = 360
 """Points of a line over time: about one a pixel on the narrow page."""
-_LEFT, _RIGHT = 40, 8
+LEFT, RIGHT = 40, 8
 _TOP, _BOTTOM = 8, 8
-_PILL_SHARE = 0.11
-"""Share of the span within which a label would meet the playhead's pill."""
-_EDGE_SHARE = 0.06
-"""Share of the span within which a centred label would be clipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +66,7 @@ def chart(
         paint,
         x_range=x_range,
         y_range=(scale.low, scale.high),
-        borders=(_TOP, _RIGHT, bottom, _LEFT),
+        borders=(_TOP, RIGHT, bottom, LEFT),
         sizing_mode="stretch_both",
         **more,
     )
@@ -107,7 +96,7 @@ def set_scale(made: Any, scale: Scale) -> None:  # noqa: ANN401
         axis.major_label_overrides = dict(scale.marks)
 
 
-def label_axis(axis: Any, marks: list[float], unit: str) -> None:
+def label_axis(axis: Any, marks: list[float], unit: str) -> None:  # noqa: ANN401
     """Label an axis at round values, the last one with its unit."""
     axis.ticker = FixedTicker(ticks=marks)
     last = marks[-1] if marks else None
@@ -175,95 +164,6 @@ def add_text(
     for glyph in glyphs:
         made.add_glyph(source, glyph, **rows)
     return glyphs
-
-
-class TimeAxis:
-    """One axis of time for all figures of a deck: span, playhead, veil, fault times, labels.
-
-    Playhead and veil are single models that every figure shows, so that they never disagree.
-
-    Args:
-        time: the span in seconds, shared with the timeline.
-        theme: to begin with.
-
-    Attributes:
-        foot: the component with the labels, to stand below the lowest figure.
-    """
-
-    def __init__(self, time: Range1d, theme: Theme = "dark") -> None:
-        self.time = time
-        self.paint = Paint(theme)
-        self.playhead = Span(dimension="height", location=0.0, line_width=1.5, level="overlay")
-        self.veil = BoxAnnotation(left=0.0, fill_alpha=VEIL_ALPHA[theme], line_color=None)
-        self.faults = ColumnDataSource({"x": []})
-        self._labels = ColumnDataSource({"x": [], "y": [], "text": [], "align": []})
-        self._pill = ColumnDataSource({"x": [], "y": [], "text": [], "align": []})
-        self.paint(self.playhead, line_color="ink")
-        self.paint(self.veil, fill_color="surface")
-        self.foot = self._draw_foot()
-
-    def chart(self, paint: Paint, scale: Scale, **more: Any) -> Any:  # noqa: ANN401
-        """Return a figure over time, with fault times, veil and playhead."""
-        made = chart(paint, self.time, scale, **more)
-        lines = VSpan(x="x", line_width=1, line_dash=list(DASHES["fault-time"]))
-        made.add_glyph(self.faults, self.paint(lines, line_color="text3"))
-        made.add_layout(self.veil)
-        made.add_layout(self.playhead)
-        return made
-
-    def _draw_foot(self) -> pn.pane.Bokeh:
-        made = blank_figure(
-            self.paint,
-            x_range=self.time,
-            y_range=(0.0, 1.0),
-            borders=(0, _RIGHT, 0, _LEFT),
-            sizing_mode="stretch_width",
-            height=22,
-        )
-        for source, token in ((self._labels, "text3"), (self._pill, "on-ink")):
-            (glyph,) = add_text(
-                made, self.paint, source, token, halo=False, text_align={"field": "align"}
-            )
-            if source is self._pill:
-                glyph.update(text_font_style="bold", padding=[3, 6], border_radius=4)
-                self.paint(glyph, background_fill_color="ink")
-        return pn.pane.Bokeh(made, margin=0, sizing_mode="stretch_width", css_classes=["foot"])
-
-    def update(self, view: DeckView) -> None:
-        """Move the playhead, and what depends on the span."""
-        now, end = view.now, view.length * view.seconds
-        if self.time.end != end:
-            self.time.end = end
-        starts = view.fault_times
-        if not np.array_equal(np.asarray(self.faults.data["x"]), starts):
-            self.faults.data = {"x": starts}
-        if self.playhead.location != now:
-            self.playhead.location = now
-            self.veil.left = now
-        for source, columns in zip((self._labels, self._pill), foot_columns(view), strict=True):
-            if {name: list(column) for name, column in source.data.items()} != columns:
-                source.data = columns
-
-    def apply_theme(self, theme: Theme) -> None:
-        """Change the colours."""
-        self.paint.apply(theme)
-        self.veil.fill_alpha = VEIL_ALPHA[theme]
-
-
-def foot_columns(view: DeckView) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-    """Return the labels below the lowest figure, and the playhead's pill."""
-    end = view.length * view.seconds
-    times = [time for time in round_values(end, 4) if abs(time - view.now) > _PILL_SHARE * end]
-    unit = times[-1] if times else None
-    texts = [f"{time:g} s" if time == unit else f"{time:g}" for time in times]
-    pill = f"{view.now:.{2 if view.seconds < 0.1 else 1}f}"
-    return _row_of(times, texts, end), _row_of([view.now], [pill], end)
-
-
-def _row_of(times: list[float], texts: list[str], end: float) -> dict[str, list[Any]]:
-    edge = _EDGE_SHARE * end
-    aligns = ["left" if t < edge else "right" if t > end - edge else "center" for t in times]
-    return {"x": times, "y": [0.5] * len(times), "text": texts, "align": aligns}
 
 
 def round_values(end: float, most: int) -> list[float]:

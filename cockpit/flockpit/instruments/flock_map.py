@@ -22,6 +22,7 @@ from bokeh.transform import transform
 from numpy.typing import NDArray
 
 from flockpit.instruments import map_columns as columns
+from flockpit.instruments import map_sides as sides
 from flockpit.instruments.base import Cadence, Figure, Headline, Layer, pane
 from flockpit.instruments.figures import add_text
 from flockpit.instruments.map_columns import Mark, Ring
@@ -159,13 +160,13 @@ class FlockMap(Figure):
         return glyph
 
     def _draw_words(self, made: Any) -> None:  # noqa: ANN401
-        sides, labels = self.sources["sides"], self.sources["labels"]
+        names, labels = self.sources["sides"], self.sources["labels"]
         bold: dict[str, Any] = {"text_font_style": {"value": "bold"}}
         add_text(
-            made, self.paint, sides, "text", **bold, text_font_size={"value": "20px"},
+            made, self.paint, names, "text", **bold, text_font_size={"value": "20px"},
             text_align={"value": "right"}, y_offset=-16, x_offset=-2,
         )  # fmt: skip
-        add_text(made, self.paint, sides, "text3", text="words", y_offset=-14, x_offset=6)
+        add_text(made, self.paint, names, "text3", text="words", y_offset=-14, x_offset=6)
         for strong, token in ((0, "text2"), (1, "text")):
             for glyph in add_text(
                 made, self.paint, labels, token, text_align={"value": "center"},
@@ -276,8 +277,8 @@ def _links_key(view: DeckView) -> object:
 
 
 _LAYERS = {
-    "sides": Layer(columns.side_columns, _sides_key),
-    "cut": Layer(columns.cut_columns, _sides_key),
+    "sides": Layer(sides.side_columns, _sides_key),
+    "cut": Layer(sides.cut_columns, _sides_key),
     "links": Layer(columns.link_columns, _links_key),
     "cut_links": Layer(columns.cut_link_columns, _links_key),
     "chosen": Layer(columns.chosen_columns, lambda v: (_links_key(v), v.choice.selected)),
@@ -286,8 +287,8 @@ _LAYERS = {
         columns.selection_columns, lambda v: (v.choice.selected, v.positions.tobytes())
     ),
     "labels": Layer(
-        columns.label_columns,
+        sides.label_columns,
         lambda v: (v.choice.selected, v.truth.tobytes(), v.positions.tobytes()),
     ),
-    "cut_words": Layer(columns.cut_word_columns, columns.cut_words),
+    "cut_words": Layer(sides.cut_word_columns, sides.cut_words),
 }

@@ -7,8 +7,9 @@ from bokeh.models import Line, VArea
 from numpy.typing import NDArray
 
 from flockpit.instruments.base import Columns, Headline, Layer, Number
-from flockpit.instruments.figures import Scale, TimeAxis, add_text, sample_ticks
+from flockpit.instruments.figures import Scale, add_text, sample_ticks
 from flockpit.instruments.strip import Strip, while_recorded
+from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
 from flockpit.texts import count

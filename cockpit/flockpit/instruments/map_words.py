@@ -6,7 +6,7 @@ import numpy as np
 
 from flockcore.flock.codes import Health
 from flockpit.instruments.base import Headline, Number
-from flockpit.instruments.map_columns import belief_words
+from flockpit.instruments.map_sides import belief_words
 from flockpit.instruments.view import DeckView, Viewpoint
 from flockpit.look.assets import icon
 from flockpit.look.widgets import words

@@ -7,8 +7,9 @@ from bokeh.models import VBar
 from numpy.typing import NDArray
 
 from flockpit.instruments.base import Columns, Headline, Layer, Number
-from flockpit.instruments.figures import Scale, TimeAxis, round_values, set_scale, short
+from flockpit.instruments.figures import Scale, round_values, set_scale, short
 from flockpit.instruments.strip import Strip, while_recorded
+from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
 from flockpit.texts import count

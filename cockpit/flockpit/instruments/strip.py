@@ -4,7 +4,8 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from flockpit.instruments.base import Columns, Figure, Layer
-from flockpit.instruments.figures import Scale, TimeAxis, add_text
+from flockpit.instruments.figures import Scale, add_text
+from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
 
