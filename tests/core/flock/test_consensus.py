@@ -4,7 +4,7 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consensus_twin import SlowConsensus, slow_evaluate
@@ -19,6 +19,7 @@ from flockcore.flock.ballot import (
 )
 from flockcore.flock.codes import Code, MessageKind, Result, Vote
 from flockcore.flock.consensus import BUSY_VOTE, NEVER, UPSTREAM, Consensus, ConsensusOptions
+from flockcore.flock.inhibition import BallotHistory
 from flockcore.flock.outbox import EVERYONE
 from flockcore.kernel.state import capture, restore
 
@@ -44,21 +45,31 @@ options = st.builds(
 )
 
 node = st.integers(0, NODES - 1)
-peer = st.integers(0, PEERS)
-number = st.integers(0, 3)
-content = st.tuples(st.sampled_from([0, 1, 4]), st.integers(0, 1), st.sampled_from(THRESHOLDS))
+peer = st.sampled_from([1, 2, 3, 1, 2, 3, 4, 5, 0])
+number = st.sampled_from([1, 1, 1, 2, 2, 3, 0])
+content = st.sampled_from(
+    [
+        (0, 0, STRICT_MAJORITY),
+        (0, 0, STRICT_MAJORITY),
+        (0, 1, SIMPLE_MAJORITY),
+        (1, 0, UNANIMOUS),
+        (4, 2, TWO_THIRDS),
+    ]
+)
+answer = st.sampled_from([Vote.YES, Vote.YES, Vote.NO, Vote.ABSTAIN, Vote.INHIBIT, BUSY_VOTE])
 
 
 def batch(name: str, *parts: st.SearchStrategy) -> st.SearchStrategy:
     """Several events of one kind, handed over in a single call."""
-    return st.tuples(st.just(name), st.lists(st.tuples(node, *parts), min_size=1, max_size=6))
+    return st.tuples(st.just(name), st.lists(st.tuples(node, *parts), min_size=1, max_size=8))
 
 
 events = st.one_of(
     st.tuples(st.just("electorate"), node, st.lists(peer, max_size=7)),
     batch("propose", content),
     batch("on_proposal", peer, number, content, st.sampled_from(Vote)),
-    batch("on_vote", peer, st.tuples(peer, number), st.integers(0, 5)),
+    batch("on_vote", peer, st.tuples(peer, number), answer),
+    batch("on_own_vote", peer, number, answer),
     batch("vote", st.tuples(peer, number), st.sampled_from(Vote)),
     batch("inhibit", st.tuples(peer, number)),
     batch("on_inhibit", peer, st.tuples(peer, number)),
@@ -123,6 +134,10 @@ class Pair:
             for i, v, k, x in items
         ]
         self.call("on_vote", items, [(v, *k, x) for _, v, k, x in items], calls)
+
+    def on_own_vote(self, items: list) -> None:
+        """Votes that come to the right node."""
+        self.on_vote([(i, v, (i + 1, b), x) for i, v, b, x in items])
 
     def vote(self, items: list) -> None:
         calls = [lambda i=i, k=k, x=x: self.slow[i].vote(k, x, self.now) for i, k, x in items]
@@ -207,9 +222,16 @@ def lines(columns, which) -> list[tuple]:
 
 
 @pytest.mark.slow
-@given(options, st.integers(1, 4), st.lists(events, max_size=30))
-def test_equals_its_twin(chosen: ConsensusOptions, places: int, script: list) -> None:
+@settings(max_examples=400)
+@given(options, st.integers(1, 4), st.booleans(), st.lists(events, max_size=40))
+def test_equals_its_twin(
+    chosen: ConsensusOptions, places: int, settled: bool, script: list
+) -> None:
     pair = Pair(chosen, places)
+    if settled:
+        for row in range(NODES):
+            pair.run(("electorate", row, list(range(1, PEERS + 1))))
+        pair.run(("propose", [(row, (0, 0, STRICT_MAJORITY)) for row in (0, 0, 1, 2)]))
     for event in script:
         pair.run(event)
 
@@ -461,6 +483,14 @@ class TestOutcome:
         known = engine.result([0, 0, 0], 1, [1, 2, 3]).tolist()
         assert known == [Result.PENDING, Result.REJECTED, Result.REJECTED]
 
+    def test_the_newest_entry_of_a_ballot_counts(self) -> None:
+        """A repeat that comes after the end makes a new copy, with an end of its own."""
+        history = BallotHistory.empty(1, 2)
+        row, key = np.zeros(1, np.intp), np.ones(1, np.int64)
+        for result in (Result.EXPIRED, Result.REJECTED, Result.APPROVED, Result.CANCELLED):
+            history.add(row, key, key, np.array([result], np.uint8))
+            assert history.result_of(row, key, key)[0] == result
+
     def test_missing_votes(self) -> None:
         engine = one(require_all_neighbours=True)
         engine.propose([0], 0, 0, UNANIMOUS, 0)
@@ -519,6 +549,16 @@ class TestConflicts:
         second = engine.on_proposal([0], 8, 2, 0, 0, 0, 110_000).outbox
         assert [int(first.value[0]), int(second.value[0])] == [Vote.NO, Vote.YES]
 
+    def test_a_new_promise_takes_the_place_of_a_lapsed_one(self) -> None:
+        """Two places; each promise binds for 110 ms."""
+        chosen = ConsensusOptions(conflicts="one_yes")
+        engine = Consensus.create(1, options=chosen, places=2)
+        for kind, now in ((0, 0), (1, 50_000), (2, 120_000), (3, 170_000)):
+            engine.tick(now)
+            said = engine.on_proposal([0], 7, kind + 1, kind, 0, 0, now).outbox
+            assert said.value.tolist() == [Vote.YES]
+        assert sorted(engine.promises.kind[0].tolist()) == [2, 3]
+
     def test_no_rival_of_a_promise_is_proposed(self) -> None:
         engine = Consensus.create(1, options=ConsensusOptions(conflicts="one_yes"))
         engine.on_proposal([0], 7, 1, 0, 0, 0, 0)
@@ -540,6 +580,19 @@ class TestTicks:
         engine.propose([0], 0, 0, UNANIMOUS, 0)
         assert engine.next_due == 50_000
         engine.tick(50_000)
+        assert engine.next_due == NEVER
+
+    def test_every_deadline_is_kept(self) -> None:
+        engine = one(inhibit_duration_us=70_000)
+        engine.propose([0], 0, 0, UNANIMOUS, 0)
+        engine.propose([0], 0, 0, UNANIMOUS, 10_000)
+        engine.inhibit([0], 9, 1, 10_000)
+        assert engine.tick(50_000).completions.ballot.tolist() == [1]
+        assert engine.next_due == 60_000
+        assert engine.tick(60_000).completions.ballot.tolist() == [2]
+        assert engine.next_due == 80_000
+        engine.tick(80_000)
+        assert engine.inhibitions.proposer.max() == 0
         assert engine.next_due == NEVER
 
 
