@@ -10,7 +10,7 @@ from flockcore.flock.codes import Health
 from flockpit.instruments.base import Columns, Headline, Layer, Number
 from flockpit.instruments.detection_times import ailments_of, false_alarms, outages_of
 from flockpit.instruments.figures import add_text, nice_scale, sample_ticks, set_scale
-from flockpit.instruments.strip import Strip, while_recorded
+from flockpit.instruments.strip import Strip, of_beside, while_recorded
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
@@ -94,6 +94,7 @@ class FalsePositives(Strip):
         layers = {
             "lines": Layer(columns, while_recorded),
             "labels": Layer(label_columns, while_recorded),
+            "beside": of_beside(columns, "every"),
         }
         super().__init__(axis, layers, nice_scale(1.0), theme)
         source = self.sources["lines"]
@@ -102,6 +103,7 @@ class FalsePositives(Strip):
         fit = Line(x="x", y="healthy", line_width=1.5, line_dash=[5, 4])
         self.figure.add_glyph(source, self.paint(fit, line_color="text2"))
         add_text(self.figure, self.paint, self.sources["labels"], "text2")
+        self.draw_beside()
         self.view = self.compose(self.figure)
 
     def headline(self, view: DeckView) -> Headline:

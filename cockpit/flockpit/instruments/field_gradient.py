@@ -7,7 +7,7 @@ from bokeh.models import Line
 
 from flockpit.instruments.base import Columns, Headline, Layer, Number
 from flockpit.instruments.figures import add_text, nice_scale, sample_ticks, set_scale
-from flockpit.instruments.strip import Strip, while_recorded
+from flockpit.instruments.strip import Strip, of_beside, while_recorded
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
@@ -82,6 +82,7 @@ class FieldGradient(Strip):
         layers = {
             "lines": Layer(columns, while_recorded),
             "labels": Layer(label_columns, while_recorded),
+            "beside": of_beside(columns, "mean"),
         }
         super().__init__(axis, layers, nice_scale(0.75, 3, least=0.75), theme)
         source = self.sources["lines"]
@@ -93,6 +94,7 @@ class FieldGradient(Strip):
             self.figure, self.paint, self.sources["labels"], "text2",
             text_align={"value": "center"},
         )  # fmt: skip
+        self.draw_beside()
         self.view = self.compose(self.figure)
 
     def headline(self, view: DeckView) -> Headline:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from flockpit.instruments.base import Columns, Headline, Layer, Number
 from flockpit.instruments.figures import Scale, add_text, sample_ticks
-from flockpit.instruments.strip import Strip, while_recorded
+from flockpit.instruments.strip import Strip, of_beside, while_recorded
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
@@ -77,6 +77,7 @@ class HeartbeatStates(Strip):
         layers = {
             "areas": Layer(columns, while_recorded),
             "labels": Layer(label_columns, while_recorded),
+            "beside": of_beside(columns, "alive"),
         }
         super().__init__(axis, layers, scale, theme)
         source, low = self.sources["areas"], "zero"
@@ -93,6 +94,7 @@ class HeartbeatStates(Strip):
             self.figure, self.paint, self.sources["labels"], "text", halo=False,
             text_align={"value": "center"}, text_font_style={"value": "bold"},
         )  # fmt: skip
+        self.draw_beside()
         self.view = self.compose(self.figure)
 
     def headline(self, view: DeckView) -> Headline:

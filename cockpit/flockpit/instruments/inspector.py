@@ -133,16 +133,14 @@ def field_rows(view: DeckView, observer: int) -> list[FieldRow]:
 
 def task_rows(view: DeckView, observer: int) -> list[TaskRow]:
     """Return a node's tasks in order of their numbers."""
-    tasks: Any = view.tasks
-    if tasks is None:
-        return []
+    tasks: Any = view.sim.flock.state.tasks
     return [
         TaskRow(
             number,
             TaskState(int(tasks.state[observer, number])),
             int(tasks.priority[observer, number]),
             int(tasks.runs[observer, number]),
-            int(tasks.deadline[observer, number]) - view.clock_us
+            int(tasks.deadline[observer, number]) - view.sim.flock.clock.now_us
             if tasks.has_deadline[observer, number]
             else None,
         )

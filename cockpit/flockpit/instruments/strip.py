@@ -1,7 +1,9 @@
 """A figure over time: one of several that share an axis, a playhead and a veil."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
+
+from bokeh.models import Line
 
 from flockpit.instruments.base import Columns, Figure, Layer
 from flockpit.instruments.figures import Scale, add_text
@@ -9,12 +11,24 @@ from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
 
-__all__ = ["Strip", "while_recorded"]
+__all__ = ["Strip", "of_beside", "while_recorded"]
 
 
 def while_recorded(view: DeckView) -> Hashable:
     """Return what a layer over the whole recorded run depends on: not on the playhead."""
     return view.recording
+
+
+def of_beside(columns: Callable[[DeckView], Columns], y: str) -> Layer:
+    """Return a layer with one line of the branch that is compared, empty without one."""
+
+    def other(view: DeckView) -> Columns:
+        if view.beside is None:
+            return {"x": [], "y": []}
+        found = columns(view.beside)
+        return {"x": found["x"], "y": found[y]}
+
+    return Layer(other, lambda view: view.beside and view.beside.recording)
 
 
 class Strip(Figure):
@@ -40,6 +54,11 @@ class Strip(Figure):
             self.figure, self.paint, self.sources["empty"], "text2",
             text_align={"value": "center"},
         )  # fmt: skip
+
+    def draw_beside(self) -> None:
+        """Draw the line of the branch that is compared, from the layer `beside`."""
+        line = Line(x="x", y="y", line_width=1.5, line_dash=[1, 3])
+        self.figure.add_glyph(self.sources["beside"], self.paint(line, line_color="ink"))
 
     def update(self, view: DeckView) -> None:
         """Show a view; whichever figure has its turn moves the playhead of all."""

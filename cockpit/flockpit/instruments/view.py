@@ -70,6 +70,7 @@ class DeckView:
         sim: the simulation; it must not advance while the view is in use.
         choice: what the person looks at.
         length: ticks that the time axis spans.
+        beside: the view of another branch that is compared, or None.
 
     Attributes:
         tick: ticks done.
@@ -78,8 +79,16 @@ class DeckView:
         memo: what instruments computed from this view and want to use again.
     """
 
-    def __init__(self, sim: Any, choice: Choice | None = None, *, length: int = 0) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        sim: Any,  # noqa: ANN401
+        choice: Choice | None = None,
+        *,
+        length: int = 0,
+        beside: "DeckView | None" = None,
+    ) -> None:
         self.sim = sim
+        self.beside = beside
         self.choice = Choice() if choice is None else choice
         self.tick: int = sim.tick
         self.recorded_until: int = max(int(sim.series.recorded_until), 0)
