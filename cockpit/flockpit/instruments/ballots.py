@@ -134,6 +134,6 @@ def _html(row: BallotRow) -> str:
     return (
         f"<li title='{words(about)}'><div class='row'><span><b>B{row.ballot}</b> "
         f"<small>{node(row.proposer)} {words(name)}</small></span>"
-        f"<b class='small {tone}'>{said}</b></div>"
+        f"<b class='result {tone}'>{said}</b></div>"
         f"<div class='votes' style='--needed:{min(share, 1.0):.4f}'>{cells}</div></li>"
     )

@@ -170,7 +170,7 @@ class Figure(Instrument):
         for name, layer in self.layers.items():
             if layer.key is not None:
                 key = layer.key(view)
-                if self._keys.get(name) == key:
+                if name in self._keys and self._keys[name] == key:
                     continue
                 self._keys[name] = key
             self.sources[name].data = dict(layer.columns(view))

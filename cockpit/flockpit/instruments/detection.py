@@ -186,7 +186,7 @@ class Detection(Figure):
             "dots": Layer(dot_columns),
         }
         super().__init__(layers, theme)
-        scale = Scale(0.0, 104.0, {0: "0%", 50: "50%", 100: "100%"})
+        scale = Scale(0.0, 110.0, {0: "0%", 50: "50%", 100: "100%"})
         self._time = Range1d(start=0.0, end=_LEAST_MS)
         self._figure: Any = chart(self.paint, self._time, scale, bottom=20)
         self._draw()
@@ -220,7 +220,7 @@ class Detection(Figure):
         end = _end(found)
         if self._time.end != end:
             self._time.end = end
-            marks = [mark for mark in round_values(end, 3) if mark <= 0.9 * end]
+            marks = [mark for mark in round_values(end, 4) if mark <= 0.92 * end]
             label_axis(self._figure.xaxis[0], marks, "ms")
         super().update(view)
         put(self._below, _below(view))

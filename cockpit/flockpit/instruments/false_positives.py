@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from flockcore.flock.codes import Health
 from flockpit.instruments.base import Columns, Headline, Layer, Number
 from flockpit.instruments.detection_times import ailments_of, false_alarms, outages_of
-from flockpit.instruments.figures import add_text, nice_scale, sample_ticks, set_scale
+from flockpit.instruments.figures import Scale, add_text, nice_scale, sample_ticks, set_scale
 from flockpit.instruments.strip import Strip, of_beside, while_recorded
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
@@ -19,7 +19,6 @@ __all__ = ["FalsePositives", "alarms", "columns", "label_columns", "rates"]
 
 _LEAST_S = 0.1
 """Time over which a rate is taken at the least: the first alarm alone would be infinite."""
-_LABEL_AT = 0.7
 
 
 def alarms(view: DeckView) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -65,24 +64,25 @@ def columns(view: DeckView) -> Columns:
 
 
 def label_columns(view: DeckView) -> Columns:
-    """Return the names of both lines, above their ends: x, y, text."""
+    """Return the names of both lines, beside their right ends: x, y, text."""
     found = columns(view)
     if not len(alarms(view)[0]):
         return {"x": [], "y": [], "text": []}
-    at = int(_LABEL_AT * (len(found["x"]) - 1))
-    top = float(found["every"].max(initial=0.0)) or 1.0
-    places = {name: float(found[name][at]) for name in ("every", "healthy")}
-    if places["every"] - places["healthy"] < 0.25 * top:
-        return {
-            "x": [float(found["x"][at])],
-            "y": [places["every"] - 0.16 * top],
-            "text": ["all, and at healthy members"],
-        }
+    high = _scale(view).high
+    every, healthy = float(found["every"][-1]), float(found["healthy"][-1])
+    apart = every - healthy > 0.3 * high
+    rows = [(every, "all"), (healthy, "at healthy members")]
+    if not apart:
+        rows = [(every, "all, and at healthy members")]
     return {
-        "x": [float(found["x"][at])] * 2,
-        "y": [places["every"] + 0.12 * top, places["healthy"] + 0.12 * top],
-        "text": ["all", "at healthy members"],
+        "x": [float(found["x"][-1])] * len(rows),
+        "y": [at + (0.15 if at < 0.7 * high else -0.15) * high for at, _ in rows],
+        "text": [text for _, text in rows],
     }
+
+
+def _scale(view: DeckView) -> Scale:
+    return nice_scale(float(columns(view)["every"].max(initial=0.0)), 2)
 
 
 class FalsePositives(Strip):
@@ -102,7 +102,10 @@ class FalsePositives(Strip):
         self.figure.add_glyph(source, self.paint(every, line_color="dead"))
         fit = Line(x="x", y="healthy", line_width=1.5, line_dash=[5, 4])
         self.figure.add_glyph(source, self.paint(fit, line_color="text2"))
-        add_text(self.figure, self.paint, self.sources["labels"], "text2")
+        add_text(
+            self.figure, self.paint, self.sources["labels"], "text2",
+            text_align={"value": "right"},
+        )  # fmt: skip
         self.draw_beside()
         self.view = self.compose(self.figure)
 
@@ -119,7 +122,7 @@ class FalsePositives(Strip):
 
     def update(self, view: DeckView) -> None:
         """Show a view."""
-        set_scale(self.figure, nice_scale(float(columns(view)["every"].max(initial=0.0)), 2))
+        set_scale(self.figure, _scale(view))
         super().update(view)
 
     def empty(self, view: DeckView) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from bokeh.models import Line
 
 from flockpit.instruments.base import Columns, Headline, Layer, Number
-from flockpit.instruments.figures import add_text, nice_scale, sample_ticks, set_scale
+from flockpit.instruments.figures import Scale, add_text, nice_scale, sample_ticks, set_scale
 from flockpit.instruments.strip import Strip, of_beside, while_recorded
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
@@ -17,7 +17,7 @@ __all__ = ["FieldGradient", "columns", "label_columns"]
 
 _ONE = 65536.0
 _MEAN, _SLOPE = "field_mean_load", "field_max_gradient"
-_LABEL_AT = 0.12
+_LABEL_AT = 0.01
 """Where the lines are named, as a share of the run."""
 
 
@@ -39,16 +39,16 @@ def label_columns(view: DeckView) -> Columns:
     """Return the names of the lines beside them: x, y, text."""
     found = columns(view)
     at = int(_LABEL_AT * (len(found["x"]) - 1))
-    high = max(_top(view), 1e-6)
+    high = _scale(view).high
     (low, lower), (upper_at, upper) = sorted(
         (float(found[name][at]), name) for name in ("mean", "slope")
     )
-    gap = 0.2 * high
+    gap = 0.17 * high
     # Each name stands above its line, or the lower one below it when there is no room between.
     below = low + gap if upper_at - low > 2.0 * gap else max(low - gap, 0.1 * high)
     return {
         "x": [float(found["x"][at])] * 2,
-        "y": [below, upper_at + gap],
+        "y": [below, min(upper_at + gap, 0.93 * high)],
         "text": [_NAMES[lower], _NAMES[upper]],
     }
 
@@ -56,9 +56,10 @@ def label_columns(view: DeckView) -> Columns:
 _NAMES = {"mean": "mean load", "slope": "steepest gradient"}
 
 
-def _top(view: DeckView) -> float:
+def _scale(view: DeckView) -> Scale:
     found = columns(view)
-    return float(max(found["mean"].max(initial=0.0), found["slope"].max(initial=0.0)))
+    highest = max(float(found[name].max(initial=0.0)) for name in ("mean", "slope"))
+    return nice_scale(1.12 * highest, 3, least=0.25)
 
 
 def side_difference(view: DeckView) -> float | None:
@@ -92,7 +93,7 @@ class FieldGradient(Strip):
         self.figure.add_glyph(source, self.paint(slope, line_color="text3"))
         add_text(
             self.figure, self.paint, self.sources["labels"], "text2",
-            text_align={"value": "center"},
+            text_align={"value": "left"},
         )  # fmt: skip
         self.draw_beside()
         self.view = self.compose(self.figure)
@@ -110,5 +111,5 @@ class FieldGradient(Strip):
 
     def update(self, view: DeckView) -> None:
         """Show a view."""
-        set_scale(self.figure, nice_scale(_top(view), 3, least=0.25))
+        set_scale(self.figure, _scale(view))
         super().update(view)

@@ -28,7 +28,7 @@ def of_beside(columns: Callable[[DeckView], Columns], y: str) -> Layer:
         found = columns(view.beside)
         return {"x": found["x"], "y": found[y]}
 
-    return Layer(other, lambda view: view.beside and view.beside.recording)
+    return Layer(other, lambda view: view.beside.recording if view.beside else None)
 
 
 class Strip(Figure):
