@@ -141,7 +141,7 @@ class Promises:
 
     @classmethod
     def empty(cls, count: int, places: int) -> Self:
-        """Make the promises of ``count`` nodes; ``places`` is 0 when ballots do not compete."""
+        """Make the promises of ``count`` nodes; ``places`` is 0 where ballots do not compete."""
         shape = (count, places)
         return cls(
             proposer=np.zeros(shape, np.int32),
@@ -152,8 +152,6 @@ class Promises:
 
     def bar(self, rows: Index, proposer: Ints, ballot: Ints, kind: Ints, now: int) -> Mask:
         """Tell where a YES to this ballot would break a promise, or none can be kept, (n,)."""
-        if not self.proposer.shape[1]:
-            return np.zeros(rows.size, np.bool_)
         binds = (self.proposer[rows] > 0) & (self.until[rows] > now)
         same = (self.proposer[rows] == proposer[:, None]) & (self.ballot[rows] == ballot[:, None])
         rival = binds & (self.kind[rows] == kind[:, None]) & ~same
@@ -164,8 +162,6 @@ class Promises:
         self, rows: Index, proposer: Ints, ballot: Ints, kind: Ints, now: int, until: int
     ) -> None:
         """Promise a YES in each of ``rows`` (unique, not barred)."""
-        if not self.proposer.shape[1]:
-            return
         same = (self.proposer[rows] == proposer[:, None]) & (self.ballot[rows] == ballot[:, None])
         free = (self.proposer[rows] == 0) | (self.until[rows] <= now)
         place = np.where(same.any(axis=1), same.argmax(axis=1), free.argmax(axis=1))

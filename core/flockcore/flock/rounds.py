@@ -44,7 +44,11 @@ def running_count(hit: Mask, start: Index, group: Index) -> Index:
 def columns(rows: ArrayLike, *given: ArrayLike) -> tuple[Index, list[Ints]]:
     """Spread arguments over rows: the rows (n,) and each argument as int64, (n,)."""
     index = np.atleast_1d(np.asarray(rows, np.intp))
-    return index, [np.broadcast_to(np.asarray(each, np.int64), index.shape) for each in given]
+    return index, [_column(np.asarray(each, np.int64), index.shape) for each in given]
+
+
+def _column(given: Ints, shape: tuple[int, ...]) -> Ints:
+    return given if given.shape == shape else np.broadcast_to(given, shape)
 
 
 def in_rounds(step: Callable[..., Reply], rows: ArrayLike, *given: ArrayLike) -> Reply:
