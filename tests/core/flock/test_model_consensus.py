@@ -142,9 +142,8 @@ EVERY_ANSWER = (Vote.ABSTAIN, Vote.YES, Vote.NO, BUSY_VOTE)
 )
 def test_counting(peers: int, answers: tuple, self_vote: bool) -> None:
     states = Counting(peers, answers, allow_self_vote=self_vote).count()
-    print(
-        f"PCN-2..5, 7, 9, 13: {peers} voters, self {self_vote}, 2 ballots: {states} states, closed"
-    )
+    voters = peers + self_vote
+    print(f"PCN-2..5, 7, 9, 13: {voters} voters, 2 ballots: {states} states, closed")
 
 
 @pytest.mark.parametrize(
