@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from numpy.typing import DTypeLike
+
+from flockcore.kernel.faults import Fault
+from flockcore.kernel.records import Records
 from flockcore.kernel.script import Span
 from flockcore.kernel.state import Captured
 
@@ -63,10 +67,19 @@ class Layer(ABC):
 
     name: str
     exact: bool
+    records: Records
 
     @abstractmethod
     def start(self) -> None:
         """Put the layer into its state before the first tick."""
+
+    @abstractmethod
+    def check(self, fault: Fault) -> None:
+        """Refuse a fault or command that the layer cannot carry out as things stand.
+
+        Raises:
+            FlockError: what is wrong and what is allowed.
+        """
 
     @abstractmethod
     def apply(self, begins: Sequence[Span], ends: Sequence[Span], tick: int) -> None:
@@ -79,6 +92,10 @@ class Layer(ABC):
     @abstractmethod
     def columns(self) -> Mapping[str, int]:
         """Return this tick's statistics, one integer per column of the recorded series."""
+
+    @abstractmethod
+    def logs(self) -> Mapping[str, dict[str, DTypeLike]]:
+        """Return the logs that the layer writes: columns with their dtypes, by log name."""
 
     @abstractmethod
     def statistics(self) -> Any:  # noqa: ANN401 - each layer has its own frozen dataclass

@@ -77,10 +77,6 @@ class Script:
         """Return everything that lasts and holds during `tick`, in script order."""
         return [span for span in self.spans if span.fault.lasting and span.holds(tick)]
 
-    def until(self, tick: int) -> "Script":
-        """Return the script without what begins after `tick`."""
-        return Script(fault for fault in self.faults if _start(fault) <= tick)
-
     def plus(self, fault: Fault) -> "Script":
         """Return the script with one more record at its end."""
         return Script((*self.faults, fault))

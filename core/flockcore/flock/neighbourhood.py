@@ -1,0 +1,132 @@
+"""What each node senses of its elected neighbours: links, weights, aggregate and gradient.
+
+Spec ekk, section 4.5 and phase 4 of section 9.2. Neighbour tables are stored neighbour-major,
+shape (k, N), so that numpy runs over the nodes in its inner loop.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flockcore.flock.aggregation import aggregate, gradient, neighbour_weight
+from flockcore.flock.codes import Health
+from flockcore.flock.decay import DecayProfile
+from flockcore.flock.fields import FIELD_COUNT, FieldRegion, decayed
+from flockcore.flock.topology import Topology
+from flockcore.kernel.network import Network
+
+__all__ = ["Links", "Sense", "sense"]
+
+type Indices = NDArray[np.intp]
+type Mask = NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Links:
+    """The elected neighbours as tables over (k, N), rebuilt when elections change.
+
+    Attributes:
+        edge: edge to each elected neighbour, 0 where there is none.
+        peer: the neighbour, 0 where there is none.
+        present: whether there is one.
+        full: weight of the neighbour while ALIVE, raw Q16.16.
+        half: weight of the neighbour while SUSPECT, raw Q16.16.
+    """
+
+    edge: Indices
+    peer: Indices
+    present: Mask
+    full: NDArray[np.int64]
+    half: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, topology: Topology) -> "Links":
+        """Return the links of all nodes."""
+        nodes = len(topology.peer)
+        shape = (topology.k, nodes)
+        links = cls(
+            np.zeros(shape, np.intp),
+            np.zeros(shape, np.intp),
+            np.zeros(shape, np.bool_),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+        )
+        links.refresh(topology, np.arange(nodes, dtype=np.intp))
+        return links
+
+    def refresh(self, topology: Topology, rows: Indices) -> None:
+        """Rebuild the links of `rows`, whose elected set changed."""
+        reach = topology.peer.shape[1]
+        slot = topology.elected[rows, : len(self.edge)].T.astype(np.intp)
+        present = slot >= 0
+        edge = np.where(present, rows * reach + slot, 0)
+        distance = topology.distance.reshape(-1)[edge]
+        self.edge[:, rows] = edge
+        self.present[:, rows] = present
+        self.peer[:, rows] = np.where(present, topology.peer.reshape(-1)[edge], 0)
+        self.full[:, rows] = neighbour_weight(np.full_like(distance, Health.ALIVE), distance)
+        self.half[:, rows] = neighbour_weight(np.full_like(distance, Health.SUSPECT), distance)
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """What every node sensed in a tick.
+
+    Attributes:
+        gradient: aggregate minus own field, raw Q16.16, shape (6, N); valid where not degraded.
+        degraded: eligible neighbours but no valid sample, shape (N,).
+    """
+
+    gradient: NDArray[np.int64]
+    degraded: Mask
+
+
+def sense(
+    *,
+    links: Links,
+    health: NDArray[np.uint8],
+    region: FieldRegion,
+    profile: DecayProfile,
+    own: NDArray[np.int64],
+    published: NDArray[np.int64],
+    ticking: Mask,
+    now: int,
+    network: Network | None,
+) -> Sense:
+    """Aggregate every node's neighbourhood as if the nodes ticked one after another.
+
+    A node reads the fields that lower-numbered nodes publish in this very tick, and those that the
+    others published before (section 15), so one table holds both.
+
+    Args:
+        links: the elected neighbours.
+        health: belief per edge, shape (N, R).
+        region: what was published before this tick.
+        profile: how fields decay.
+        own: own fields before this tick's slack, raw Q16.16, shape (6, N).
+        published: fields that the ticking nodes publish in this tick, shape (6, N).
+        ticking: nodes that run, shape (N,).
+        now: time of the tick in microseconds.
+        network: where sampling needs a live link; None lets every field be read by everyone.
+    """
+    nodes = own.shape[1]
+    old, readable = decayed(region, now, profile)
+    everyone = bool(ticking.all())
+    fresh = published if everyone else np.where(ticking, published, old)
+    table = np.concatenate([fresh, old], axis=1)
+    valid = np.concatenate([readable | ticking, readable])
+    observer = np.arange(nodes, dtype=np.intp)
+    index = links.peer + np.where(links.peer < observer, 0, nodes)
+    belief = health.reshape(-1)[links.edge]
+    alive, suspect = belief == Health.ALIVE, belief == Health.SUSPECT
+    weight = links.full * alive + links.half * suspect
+    eligible = (alive | suspect) & links.present
+    if network is not None and network.divided:
+        # A field that cannot be reached is a failed sample: one more column, never valid.
+        shut = ~network.open(links.peer, np.broadcast_to(observer, links.peer.shape))
+        table = np.concatenate([table, np.zeros((FIELD_COUNT, 1), np.int64)], axis=1)
+        valid = np.append(valid, False)
+        index = np.where(shut, 2 * nodes, index)
+    found = aggregate(table, valid, index, weight, eligible)
+    return Sense(gradient(found.values, own), found.degraded)
