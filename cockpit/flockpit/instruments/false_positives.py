@@ -76,7 +76,7 @@ def label_columns(view: DeckView) -> Columns:
         rows = [(every, "all, and at healthy members")]
     return {
         "x": [float(found["x"][-1])] * len(rows),
-        "y": [at + (0.15 if at < 0.7 * high else -0.15) * high for at, _ in rows],
+        "y": [0.92 * high, *(at + 0.15 * high for at, _ in rows[1:])],
         "text": [text for _, text in rows],
     }
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from flockpit.look.figures import FONT, SMALL, Paint, blank_figure
 
 __all__ = [
+    "NO_OUTLINE",
     "SAMPLES",
     "Scale",
     "add_text",
@@ -36,6 +37,8 @@ SAMPLES = 360
 """Points of a line over time: about one a pixel on the narrow page."""
 LEFT, RIGHT = 40, 8
 _TOP, _BOTTOM = 8, 8
+NO_OUTLINE = ".bk-Canvas { --outline-width: 0px; }"
+"""A canvas takes the focus at each click and has nothing to be focused for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def chart(
         y_range=(scale.low, scale.high),
         borders=(_TOP, RIGHT, bottom, LEFT),
         sizing_mode="stretch_both",
+        stylesheets=[NO_OUTLINE],
         **more,
     )
     add_values(made, paint, scale)

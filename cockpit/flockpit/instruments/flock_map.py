@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from flockpit.instruments import map_columns as columns
 from flockpit.instruments import map_sides as sides
 from flockpit.instruments.base import Cadence, Figure, Headline, Layer, pane
-from flockpit.instruments.figures import add_text
+from flockpit.instruments.figures import NO_OUTLINE, add_text
 from flockpit.instruments.map_columns import Mark, Ring
 from flockpit.instruments.map_frame import Frame, hit, inside
 from flockpit.instruments.map_words import head, headline, legend
@@ -74,6 +74,7 @@ class FlockMap(Figure):
             x_range=Range1d(start=0.0, end=1.0),
             y_range=(0.0, 1.0),
             sizing_mode="stretch_both",
+            stylesheets=[NO_OUTLINE],
         )
         self._draw_sides(made)
         self._draw_links(made)
@@ -87,7 +88,7 @@ class FlockMap(Figure):
         for number, token in enumerate(("side-a", "side-b", "text3")):
             patch = Patches(xs="xs", ys="ys", line_width=1, line_alpha=0.45)
             if number == 2:
-                patch.update(hatch_pattern="/", hatch_alpha=0.25, hatch_scale=10, hatch_weight=1)
+                patch.update(hatch_pattern="/", hatch_alpha=0.14, hatch_scale=14, hatch_weight=1)
                 self.paint(patch, hatch_color=token)
             self.paint(patch, fill_color=token, line_color=token)
             self._tints.append(patch)
@@ -120,6 +121,7 @@ class FlockMap(Figure):
             made.add_glyph(self.sources["nodes"], halo, view=_where("halo", 1))
         self._ring(made, Ring.REALLY_UP, "alive", [])
         self._ring(made, Ring.REALLY_DOWN, "dead", [4, 3])
+        self._mark(made, Mark.UNSEEN, "diamond", 1.2, fill="surface", line="edge", width=1)
         self._mark(made, Mark.UNKNOWN, "diamond", 2.1, fill="surface", line="unknown", width=1.75)
         alive = self._mark(made, Mark.ALIVE, "circle", 2.0, line="surface", width=1.5)
         alive.fill_color = fill

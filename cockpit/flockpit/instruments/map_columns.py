@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from flockcore.flock.codes import Health
 from flockcore.kernel.faults import Cut
 from flockpit.instruments.base import Columns
-from flockpit.instruments.view import DeckView
+from flockpit.instruments.view import NOT_SEEN, DeckView
 
 __all__ = [
     "Mark",
@@ -35,6 +35,8 @@ class Mark(IntEnum):
     """Believed ALIVE, but nothing fresh of it is known."""
     NOWHERE = 5
     """No member: its seat is empty."""
+    UNSEEN = 6
+    """Beyond the reach of the observer: not even unknown to it."""
 
 
 class Ring(IntEnum):
@@ -57,6 +59,7 @@ def node_columns(view: DeckView) -> Columns:
     belief, field = view.belief, view.field
     alive, fresh = belief == Health.ALIVE, ~np.isnan(field)
     mark = np.where(alive & ~fresh, np.uint8(Mark.STALE), belief)
+    mark[belief == NOT_SEEN] = Mark.UNSEEN
     mark[~view.present] = Mark.NOWHERE
     x, y = view.positions.T
     return {

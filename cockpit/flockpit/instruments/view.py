@@ -181,7 +181,7 @@ class DeckView:
 
     @cached_property
     def belief(self) -> NDArray[np.uint8]:
-        """`Health` of each node from the chosen viewpoint, UNKNOWN where not seen, shape (N,)."""
+        """`Health` of each node from the chosen viewpoint, or `NOT_SEEN`, shape (N,)."""
         flock = self.sim.flock
         if self.observer is not None:
             belief = np.asarray(flock.belief(self.observer), dtype=np.uint8).copy()
@@ -190,7 +190,6 @@ class DeckView:
             belief = np.where(self.really_up, Health.ALIVE, Health.DEAD).astype(np.uint8)
         else:
             belief = np.asarray(flock.majority_belief(), dtype=np.uint8).copy()
-        belief[belief == NOT_SEEN] = Health.UNKNOWN
         return belief
 
     @cached_property
