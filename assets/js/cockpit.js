@@ -197,10 +197,15 @@ function onDrop(event) {
   file.text().then((text) => tell("file", {name: file.name, text}))
 }
 
+function preferred() {
+  const asked = new URLSearchParams(location.search).get("theme") ?? remembered(THEME_KEY)
+  if (asked) return asked
+  return matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"
+}
+
 function greet(bridge) {
-  const light = matchMedia("(prefers-color-scheme: light)").matches
   bridge.send("hello", {
-    theme: remembered(THEME_KEY) ?? (light ? "light" : "dark"),
+    theme: preferred(),
     still: matchMedia("(prefers-reduced-motion: reduce)").matches,
     width: innerWidth,
     height: innerHeight,
@@ -237,6 +242,13 @@ async function reveal() {
   const patience = new Promise((done) => setTimeout(done, 3000))
   await Promise.race([Promise.all(pending.map(loaded)), patience])
   document.documentElement.classList.add("ready")
+  requestAnimationFrame(settle)
+  setTimeout(settle, 300)
+}
+
+// Figures that measured themselves while the sheets were still loading measure again.
+function settle() {
+  for (const view of window.Bokeh.index.roots) view.invalidate_layout?.()
 }
 
 function look() {
@@ -253,8 +265,10 @@ function look() {
   setTimeout(look, bridges.size ? 1000 : 50)
 }
 
-const chosen = new URLSearchParams(location.search).get("theme") ?? remembered(THEME_KEY)
-const light = chosen ? chosen === "light" : matchMedia("(prefers-color-scheme: light)").matches
-document.documentElement.classList.toggle("light", light)
-listen()
-look()
+// A notebook may run this file more than once.
+if (!window.flockpit) {
+  window.flockpit = true
+  document.documentElement.classList.toggle("light", preferred() === "light")
+  listen()
+  look()
+}

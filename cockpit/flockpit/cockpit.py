@@ -15,12 +15,15 @@ from flockpit.bridge import Link
 from flockpit.controls.overlays import Overlays
 from flockpit.controls.transport import Transport
 from flockpit.decks.flock import FlockDeck
+from flockpit.exports import RunRecord
 from flockpit.instruments.view import Viewpoint
+from flockpit.look.assets import sheet
 from flockpit.look.tokens import Theme, theme_of
 from flockpit.look.widgets import Plain, box
 from flockpit.pacing import Pacer
 from flockpit.playback import SPEEDS
-from flockpit.session import Session
+from flockpit.session import Session, sentence
+from flockpit.sharing import message_log
 
 __all__ = ["Cockpit"]
 
@@ -34,13 +37,15 @@ class Cockpit:
     Args:
         session: what it shows.
         theme: to begin with.
+        framed: whether it is shown inside another page, as in a notebook.
 
     Attributes:
         view: the page's one component.
     """
 
-    def __init__(self, session: Session, theme: Theme = "dark") -> None:
+    def __init__(self, session: Session, theme: Theme = "dark", *, framed: bool = False) -> None:
         self.session = session
+        self.framed = framed
         self.theme: Theme = theme
         self.link = Link()
         self.pacer = Pacer(session, self)
@@ -48,10 +53,12 @@ class Cockpit:
         self.overlays = Overlays(session)
         self.transport = Transport(session, self.verbs, lambda: self.pacer.frames_per_second)
         self.deck = FlockDeck(session, self.overlays.view)
+        if theme != "dark":
+            self.deck.apply_theme(theme)
         self.view = box(
-            self.transport.view,
-            *self.deck.cards,
-            classes=("flockpit",),
+            box(self.transport.view, *self.deck.cards, classes=("page",)),
+            classes=self._classes(),
+            stylesheets=[sheet("tokens"), sheet("deck")],
             design=Plain,
             tags=[self.link.model],
             sizing_mode="stretch_both",
@@ -90,6 +97,8 @@ class Cockpit:
             "tour": session.start_tour,
             "next-stop": session.next_stop,
             "end-tour": session.end_tour,
+            "open-node": lambda: self.deck.nodes.open(True),
+            "close-node": lambda: self.deck.nodes.open(False),
             "recover": session.recover,
             "dismiss": session.dismiss,
             "view-node": lambda: self.deck.look(Viewpoint.NODE),
@@ -99,12 +108,38 @@ class Cockpit:
             "keys": self._toggle_keys,
             "close": self._close,
             "open-file": lambda: self.link.order("file"),
-            "share": lambda: None,
+            "share": self._share,
+            "export-run": self._export_run,
+            "export-log": self._export_log,
         }
 
     def _shift_speed(self, by: int) -> None:
         here = SPEEDS.index(self.session.playback.speed)
         self.session.change_speed(SPEEDS[min(max(here + by, 0), len(SPEEDS) - 1)])
+
+    def _share(self) -> None:
+        token = self.session.token()
+        if token is not None:
+            self.link.order("share", query=f"run={token}")
+            self.session.say(f"Link copied: it reopens tick {self.session.tick}, checked.")
+
+    def _export_run(self) -> None:
+        sim = self.session.sim
+        self._download("json", lambda: RunRecord.of(sim).to_json(), "application/json")
+
+    def _export_log(self) -> None:
+        sim = self.session.sim
+        self._download("log", lambda: message_log(sim), "text/plain")
+
+    def _download(self, ending: str, make: Callable[[], str], mime: str) -> None:
+        """Send a file to the page; the run holds still meanwhile."""
+        self.session.pause()
+        name = f"{self.session.scenario.name}-{self.session.tick}.{ending}"
+        try:
+            self.link.order("download", name=name, text=make(), mime=mime)
+            self.session.say(f"Saved as {name}.")
+        except FlockError as error:
+            self.session.say(sentence(error), refused=True)
 
     def _toggle_keys(self) -> None:
         self.overlays.keys_shown = not self.overlays.keys_shown
@@ -112,14 +147,22 @@ class Cockpit:
 
     def _close(self) -> None:
         self.overlays.keys_shown = False
+        self.deck.nodes.open(False)
         self.session.dismiss()
         self.deck.select(())
+
+    def _classes(self) -> list[str]:
+        return [
+            "flockpit",
+            *(["light"] if self.theme == "light" else []),
+            *(["framed"] if self.framed else []),
+        ]
 
     def change_theme(self, theme: Theme | None = None) -> None:
         """Change to a theme, or to the other one."""
         self.theme = theme or ("light" if self.theme == "dark" else "dark")
         self.link.order("theme", name=self.theme)
-        self.view.css_classes = ["flockpit", *(["light"] if self.theme == "light" else [])]
+        self.view.css_classes = self._classes()
         self.deck.apply_theme(self.theme)
 
     # ------------------------------------------------------------------ what the page tells
@@ -165,12 +208,23 @@ class Cockpit:
     # ------------------------------------------------------------------ painting
 
     async def start(self) -> None:
-        """Begin to move."""
-        self._task = asyncio.get_running_loop().create_task(self.pacer.run())
+        """Begin to move, on a server."""
+        self.start_here()
+
+    def start_here(self) -> None:
+        """Begin to move, on the loop that runs in this thread; without one, stand still."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        self._task = loop.create_task(self.pacer.run())
 
     def stop(self) -> None:
         """End, when the page is gone."""
         self.pacer.end()
+        if self._task is not None:
+            # The page may be gone while the task waits for its lock, which nobody gives any more.
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     async def locked(self, work: Callable[[], bool]) -> bool:
         """Do something while neither a click nor another frame can come between."""
@@ -199,6 +253,8 @@ class Cockpit:
         with pn.io.hold(self._doc):
             self._update()
             self.link.next_frame()
+        if self.framed:
+            pn.io.push_notebook(self.view)
         if self._owed and not self.session.busy:
             self.session.touch()
 

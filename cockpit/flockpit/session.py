@@ -18,6 +18,7 @@ from flockcore.kernel.faults import Fault
 from flockcore.scenario import Scenario, TourStop
 from flockcore.simulation import Simulation
 from flockpit.playback import Playback, Speed
+from flockpit.sharing import Reopening, token_of
 
 __all__ = ["BUDGET_MS", "Failure", "Notice", "Session"]
 
@@ -103,6 +104,7 @@ class Session:
         self.version = 0
         self.on_change: Callable[[], object] = lambda: None
         self._before: tuple[Simulation, Simulation | None] | None = None
+        self._opening: Reopening | None = None
         self._take(Simulation(scenario, seed=seed))
 
     def _take(self, sim: Simulation, beside: Simulation | None = None) -> None:
@@ -137,7 +139,8 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether there is something to run."""
-        return (self.playback.playing or self._wanted is not None) and self.failure is None
+        wanted = self._wanted is not None or self._opening is not None
+        return (self.playback.playing or wanted) and self.failure is None
 
     @property
     def stop(self) -> TourStop | None:
@@ -166,10 +169,13 @@ class Session:
         if not self.busy:
             return 0
         began, ran = self._clock(), 0
+        if self._opening is not None:
+            return self._reopen(self._opening, began + budget_ms / 1e3)
         with self._failing("running the next tick"):
             if self._wanted is not None:
                 self._seek()
-            goal = min(self.playback.goal(began, self.tick), self._end())
+            end = self._end()
+            goal = min(self.playback.goal(began, self.tick), end)
             while self.tick < goal:
                 for sim in self._both():
                     sim.run(1)
@@ -178,8 +184,32 @@ class Session:
                 if (self._clock() - began) * 1e3 >= budget_ms:
                     break
             self.playback.reached(self._clock(), self.tick, goal)
-            if self.playback.playing and self.tick >= self._end():
+            if self.playback.playing and self.tick >= end:
                 self.pause()
+        return ran
+
+    def _reopen(self, opening: Reopening, until: float) -> int:
+        """Execute a shared run again, for as long as the budget allows."""
+        ran = 0
+        with self._failing("opening the shared run"), self._refusing():
+            while not opening.done:
+                opening.advance()
+                ran += 1
+                if self._clock() >= until:
+                    break
+            goal = opening.content.tick
+            self.notice = Notice(f"Opening the shared run: tick {opening.sim.tick} of {goal}.")
+            if opening.done:
+                self._opening = None
+                self._take(opening.sim)
+                self.checked = opening.outcome
+                self.notice = Notice(
+                    f"Opened at tick {self.tick}: run again, it is {opening.outcome}.",
+                    refused=opening.outcome != "identical",
+                )
+            self.touch()
+            return ran
+        self._opening = None
         return ran
 
     def _end(self) -> float:
@@ -250,7 +280,7 @@ class Session:
             Whether they were accepted; otherwise a notice says why not.
         """
         done = 0
-        with self._refusing():
+        with self._failing("injecting a fault"), self._refusing():
             for fault in faults:
                 self.sim.inject(fault)
                 done += 1
@@ -317,7 +347,7 @@ class Session:
     def switch(self, name: str) -> None:
         """Go to a future that an injection in the past had cut off."""
         self.pause()
-        with self._refusing(), self._failing("switching branches"):
+        with self._failing("switching branches"), self._refusing():
             self.sim.switch(name)
             self._together = []
         self.touch()
@@ -328,7 +358,7 @@ class Session:
         """Start another run; the present one can be had back."""
         before = (self.sim, self.beside)
         speed = self.playback.speed
-        with self._refusing():
+        with self._failing("starting the scenario"), self._refusing():
             self._take(Simulation(scenario, seed=seed))
             self.playback.change(speed)
             self._before = before
@@ -351,6 +381,20 @@ class Session:
             self._take(*before)
             self.notice = None
         self.touch()
+
+    def open(self, token: str) -> None:
+        """Execute the run of a share token again, and show it once it has been compared."""
+        with self._refusing():
+            opening = Reopening(token)
+            self._before = (self.sim, self.beside)
+            self._opening = opening
+            self.pause()
+
+    def token(self) -> str | None:
+        """Return the share token of what is shown; None, with a notice, if it has none."""
+        with self._refusing():
+            return token_of(self.sim)
+        return None
 
     def record_ahead(self, show: int = 0, seconds: float = _AHEAD_S) -> None:
         """Run the scenario to its end, as far as the time allows, then show a tick of it.

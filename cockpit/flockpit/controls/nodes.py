@@ -54,9 +54,10 @@ class NodePanel:
         self.session = session
         self.selected: tuple[int, ...] = ()
         self._head = html()
-        self._numbers = html()
-        self._peers = html(classes=("scroll",))
+        self._numbers = html(classes=("numbers-pane", "in-full"))
+        self._peers = html(classes=("scroll", "in-full"))
         self._say = html(classes=("explain",))
+        self.opened = False
         crash = self._button("Crash", self.crash, "crash")
         self._pause = self._button("Pause", self.pause, "pause")
         self._restart = self._button("Restart", self.restart, "restart")
@@ -71,7 +72,7 @@ class NodePanel:
             self._head,
             self._numbers,
             box(*self._first, classes=("joined",)),
-            box(*self._second, classes=("joined",)),
+            box(*self._second, classes=("joined", "in-full")),
             self._say,
             self._peers,
             classes=("card", "node"),
@@ -79,6 +80,12 @@ class NodePanel:
 
     def _button(self, label: str, press: Callable[[], object], kind: str) -> pn.widgets.Button:
         return button(label, press, classes=("small", "quiet"), hint=EXPLANATIONS[kind])
+
+    def open(self, opened: bool) -> None:
+        """Open or close the drawer that shows the whole card on a small page."""
+        self.opened = opened
+        self.view.css_classes = ["card", "node", *(["drawer"] if opened else [])]
+        self.session.touch()
 
     # ------------------------------------------------------------------ deeds
 
@@ -163,22 +170,26 @@ class NodePanel:
         truth = NodeStatus(int(flock.truth[first]))
         state = ModuleState(int(flock.module_state[first])).name
         right = state if len(self.selected) == 1 else f"first: {node(first)}"
+        verb, word = ("close-node", "Close") if self.opened else ("open-node", "More")
         self._head.object = (
             f"<div class='row'><span><b>{nodes(self.selected)}</b> "
-            f"<small>{_WORDS[truth]}</small></span><small>{right}</small></div>"
+            f"<small>{_WORDS[truth]}</small></span><small>{right} "
+            f"<button class='link narrow' data-do='{verb}'>{word}</button></small></div>"
         )
         self._buttons()
         self._numbers.object = self._two_numbers(flock, first)
         self._peers.object = self._neighbours(flock, first)
-        self._say.object = ""
+        self._say.object = (
+            "<p class='words narrow'>Crash loses memory. Pause keeps it and goes silent.</p>"
+        )
 
     def _nothing(self) -> None:
         self._head.object = "<div class='row'><h2>Nodes</h2><small>none selected</small></div>"
         self._numbers.object = ""
         self._peers.object = ""
         self._say.object = (
-            "<p class='words'>Click a node on the map, or draw round several. "
-            "Crash loses memory; pause keeps it and goes silent.</p>"
+            "<p class='words'>Click a node on the map, or draw round several."
+            "<span class='wide'> Crash loses memory; pause keeps it and goes silent.</span></p>"
         )
         self._buttons()
 

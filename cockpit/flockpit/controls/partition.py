@@ -19,14 +19,14 @@ __all__ = ["PartitionControl", "one_way_pairs"]
 HALVES, THIRDS, ISOLATE, LASSO = "A | B", "3 ways", "Isolate", "Lasso"
 
 _TEXTS = {
-    None: "Cuts every link between the sides you choose. Press one of the four.",
-    HALVES: "Cuts every link between the sides. Nodes keep running on what they last heard.",
-    THIRDS: "Cuts the flock into three sides that hear nothing of each other.",
-    ISOLATE: "Cuts the selected nodes off, each on its own. They keep running alone.",
-    LASSO: "Cuts off what you drew round. Draw again for one more side.",
+    None: ("Cuts every link between sides.", "Press one of the four to cut at the next tick."),
+    HALVES: ("Cuts every link between the sides.", "Nodes keep running on what they last heard."),
+    THIRDS: ("Cuts every link between three sides.", "None of them hears of the other two."),
+    ISOLATE: ("Cuts off each selected node.", "It keeps running, on its own."),
+    LASSO: ("Cuts off what you drew round.", "Draw again for one more side."),
 }
-_ARMED = "Draw round some nodes on the map: they become a side of their own."
-_ONE_WAY = "One way: {a} is not heard by {b}, but still hears it."
+_ARMED = ("Draw round nodes on the map.", "They become a side of their own.")
+_ONE_WAY = ("Stops what {a} sends to {b}.", "{a} still hears {b}, and does not know it is cut off.")
 
 
 def one_way_pairs(groups: Sequence[Sequence[int]], nodes: int) -> tuple[tuple[int, int], ...]:
@@ -176,7 +176,8 @@ class PartitionControl:
         self._shape.value = LASSO if self.armed and not spans else shape
         self._setting = False
         self._title.object = f"<div class='row'><h3>Partition</h3>{self._since(spans)}</div>"
-        self._text.object = f"<p class='words'>{self._words(spans, shape)}</p>"
+        first, second = self._words(spans, shape)
+        self._text.object = f"<p class='words'>{first}<span class='wide'> {second}</span></p>"
         self._counts.object = self._proof(spans)
         self._heal.disabled = not spans
         rename(self._ways, "Both ways" if self.one_way else "One way")
@@ -195,7 +196,7 @@ class PartitionControl:
             return "<span class='small quiet'>from the next tick</span>"
         return f"<span class='small quiet'>on for {duration(tick - start + 1, tick_us)}</span>"
 
-    def _words(self, spans: Sequence[Span], shape: str | None) -> str:
+    def _words(self, spans: Sequence[Span], shape: str | None) -> tuple[str, str]:
         if self.armed and not spans:
             return _ARMED
         ways = [
@@ -203,9 +204,10 @@ class PartitionControl:
         ]
         if ways:
             (source, target), *_ = ways
-            return _ONE_WAY.format(a="ABCDEFGH"[source % 8], b="ABCDEFGH"[target % 8])
+            names = {"a": "ABCDEFGH"[source % 8], "b": "ABCDEFGH"[target % 8]}
+            return _ONE_WAY[0].format(**names), _ONE_WAY[1].format(**names)
         if shape is None and spans:
-            return f"{len(spans)} single links are cut."
+            return f"{len(spans)} single links are cut.", ""
         return _TEXTS[shape]
 
     def _proof(self, spans: Sequence[Span]) -> str:

@@ -12,7 +12,11 @@ from flockpit.controls.nodes import NodePanel
 from flockpit.controls.timeline import Timeline
 from flockpit.decks.slot import Slot
 from flockpit.decks.turns import Turns
+from flockpit.instruments.field_gradient import FieldGradient
+from flockpit.instruments.figures import TimeAxis
 from flockpit.instruments.flock_map import FlockMap
+from flockpit.instruments.heartbeat_states import HeartbeatStates
+from flockpit.instruments.messages import Messages
 from flockpit.instruments.view import Choice, DeckView, Viewpoint
 from flockpit.look.tokens import Theme
 from flockpit.look.widgets import box
@@ -40,7 +44,7 @@ class FlockDeck:
         self,
         session: Session,
         overlays: Any,
-        clock: Callable[[], float] = time.perf_counter,  # noqa: ANN401
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.session = session
         self.choice = Choice()
@@ -52,12 +56,12 @@ class FlockDeck:
         self._map = Slot(FlockMap(self.select))
         self._other: Slot | None = None
         self._theme: Theme = "dark"
-        self._slots = {slot.instrument.name: slot for slot in self._strips()}
+        self._axis = TimeAxis(self.time)
+        strips = [HeartbeatStates(self._axis), FieldGradient(self._axis), Messages(self._axis)]
+        self._strips = [Slot(strip) for strip in strips]
+        self._slots = {slot.instrument.name: slot for slot in self._strips}
         self._turns = Turns([*self._slots, _FAULTS, _NODES])
         self.cards = self._layout(overlays)
-
-    def _strips(self) -> list[Slot]:
-        return []
 
     def _layout(self, overlays: Any) -> tuple[Any, ...]:  # noqa: ANN401
         self._maps = box(box(self._map.view, classes=("half",)), classes=("maps",))
@@ -69,7 +73,11 @@ class FlockDeck:
                 classes=("card", "main"),
             ),
             box(
-                box(classes=("card", "strips")),
+                box(
+                    *(slot.view for slot in self._strips),
+                    self._axis.foot,
+                    classes=("card", "strips"),
+                ),
                 box(
                     box(classes=("card", "ballots")),
                     box(classes=("card", "detection")),
@@ -139,6 +147,7 @@ class FlockDeck:
         """Change colours."""
         self._theme = theme
         self.timeline.apply_theme(theme)
+        self._axis.apply_theme(theme)
         beside = () if self._other is None else (self._other,)
         for slot in (self._map, *beside, *self._slots.values()):
             slot.apply_theme(theme)

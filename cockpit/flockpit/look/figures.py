@@ -73,6 +73,8 @@ def blank_figure(
         toolbar_location=None,
         output_backend="canvas",
         outline_line_color=None,
+        # What has the focus says so by its own means: a dotted frame round a canvas means nothing.
+        styles={"outline": "none"},
         **more,
     )
     top, right, bottom, left = borders
