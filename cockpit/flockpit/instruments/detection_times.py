@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flockcore.kernel.faults import Crash, Join, Leave, Pause, Restart, Resume, Slow
+from flockcore.kernel.faults import Crash, Join, Leave, Pause, Restart, Resume
 from flockcore.kernel.script import Span
 
 __all__ = [
     "Detections",
     "Outages",
-    "ailments_of",
     "detect",
     "distribution",
     "false_alarms",
@@ -28,7 +27,7 @@ type Ints = NDArray[np.int64]
 
 _FAR = 2**40
 """A tick that no run reaches: an outage that does not end ends there."""
-_DOWN: Mapping[type, type | None] = {Crash: Restart, Pause: Resume, Leave: Join}
+_DOWN: Mapping[type, type] = {Crash: Restart, Pause: Resume, Leave: Join}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +77,23 @@ class Outages:
 
 def outages_of(spans: Iterable[Span]) -> Outages:
     """Return when nodes are down: crashed, paused or gone, until they are brought back."""
-    return Outages.of(_rows(spans, _DOWN, 0))
-
-
-def ailments_of(spans: Iterable[Span], grace: int) -> Outages:
-    """Return when nodes are no fit observers: down, slow, or just back.
-
-    Args:
-        spans: the script's.
-        grace: ticks for which a node that comes back still judges by what it missed.
-    """
-    return Outages.of(_rows(spans, {**_DOWN, Slow: None}, grace))
-
-
-def _rows(
-    spans: Iterable[Span], kinds: Mapping[type, type | None], grace: int
-) -> list[tuple[int, int, int]]:
     known = sorted(spans, key=lambda span: (span.start, span.ordinal))
     rows = []
     for span in known:
-        if type(span.fault) not in kinds:
+        back = _DOWN.get(type(span.fault))
+        if back is None:
             continue
-        back = kinds[type(span.fault)]
         end = _FAR if span.stop is None else span.stop
         for subject in _nodes(span.fault):
             returns = [
                 other.start
                 for other in known
-                if back is not None
-                and isinstance(other.fault, back)
+                if isinstance(other.fault, back)
                 and (other.start, other.ordinal) > (span.start, span.ordinal)
                 and subject in _nodes(other.fault)
             ]
-            rows.append((subject, span.start, min([end, *returns, _FAR - grace]) + grace))
-    return rows
+            rows.append((subject, span.start, min([end, *returns])))
+    return Outages.of(rows)
 
 
 def _nodes(fault: Any) -> tuple[int, ...]:  # noqa: ANN401

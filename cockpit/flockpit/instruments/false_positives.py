@@ -6,50 +6,35 @@ import numpy as np
 from bokeh.models import Line
 from numpy.typing import NDArray
 
-from flockcore.flock.codes import Health
 from flockpit.instruments.base import Columns, Headline, Layer, Number
-from flockpit.instruments.detection_times import ailments_of, false_alarms, outages_of
 from flockpit.instruments.figures import Scale, add_text, nice_scale, sample_ticks, set_scale
 from flockpit.instruments.strip import Strip, of_beside, while_recorded
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
 
-__all__ = ["FalsePositives", "alarms", "columns", "label_columns", "rates"]
+__all__ = ["FalsePositives", "columns", "label_columns", "rates"]
 
 _LEAST_S = 0.1
 """Time over which a rate is taken at the least: the first alarm alone would be infinite."""
 
 
-def alarms(view: DeckView) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return when living nodes were declared DEAD, and whether by a healthy observer.
-
-    An observer is healthy unless it is down, slow, or has just come back. A cut between two
-    healthy nodes makes neither of them ill: what they then say of each other is false all the same.
-
-    Returns:
-        Ticks, ascending, shape (n,), and a mask of the same shape.
-    """
-    if "alarms" not in view.memo:
-        rows, spans = view.transitions, view.sim.script.spans
-        dead = np.flatnonzero(rows.after == Health.DEAD)
-        tick, subject = rows.tick[dead], rows.subject[dead]
-        false = false_alarms(tick, subject, outages_of(spans))
-        ill = ailments_of(spans, view.timeout_ticks)
-        healthy = ill.at(rows.observer[dead][false], tick[false]) < 0
-        view.memo["alarms"] = tick[false], healthy
-    found: tuple[NDArray[np.int64], NDArray[np.bool_]] = view.memo["alarms"]
-    return found
-
-
 def rates(view: DeckView, ticks: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
-    """Return false positives per node-hour up to each tick: all, and at healthy members."""
-    when, healthy = alarms(view)
-    seconds = np.maximum(ticks * view.seconds, _LEAST_S)
-    hours = seconds / 3600.0 * max(int(view.present.sum()), 1)
-    every = np.searchsorted(when, ticks, "right") / hours
-    fit = np.searchsorted(when[healthy], ticks, "right") / hours
-    return every, fit
+    """Return false positives per node-hour up to each tick: all, and at healthy members.
+
+    A false positive is one observer's declaration that a node is DEAD which really runs. Hours
+    count for every node while it runs. At healthy members: without what slow observers declared,
+    as Lifeguard distinguishes (arXiv 1707.00788).
+
+    Args:
+        view: the run.
+        ticks: recorded ticks, shape (n,).
+    """
+    lived = np.cumsum(view.series("up"))[ticks] * view.seconds
+    hours = np.maximum(lived, _LEAST_S * max(view.nodes, 1)) / 3600.0
+    every = np.cumsum(view.series("false_dead"))[ticks] / hours
+    healthy = np.cumsum(view.series("false_dead_healthy"))[ticks] / hours
+    return every, healthy
 
 
 def columns(view: DeckView) -> Columns:
@@ -66,7 +51,7 @@ def columns(view: DeckView) -> Columns:
 def label_columns(view: DeckView) -> Columns:
     """Return the names of both lines, beside their right ends: x, y, text."""
     found = columns(view)
-    if not len(alarms(view)[0]):
+    if not _any(view):
         return {"x": [], "y": [], "text": []}
     high = _scale(view).high
     every, healthy = float(found["every"][-1]), float(found["healthy"][-1])
@@ -79,6 +64,10 @@ def label_columns(view: DeckView) -> Columns:
         "y": [0.92 * high, *(at + 0.15 * high for at, _ in rows[1:])],
         "text": [text for _, text in rows],
     }
+
+
+def _any(view: DeckView) -> bool:
+    return bool(view.series("false_dead").any())
 
 
 def _scale(view: DeckView) -> Scale:
@@ -127,7 +116,7 @@ class FalsePositives(Strip):
 
     def empty(self, view: DeckView) -> str:
         """Return what would fill the figure."""
-        return "" if len(alarms(view)[0]) else "No living node was declared dead"
+        return "" if _any(view) else "No living node was declared dead"
 
 
 def rough(rate: float) -> str:

@@ -140,7 +140,7 @@ def task_rows(view: DeckView, observer: int) -> list[TaskRow]:
             TaskState(int(tasks.state[observer, number])),
             int(tasks.priority[observer, number]),
             int(tasks.runs[observer, number]),
-            int(tasks.deadline[observer, number]) - view.sim.flock.clock.now_us
+            int(tasks.deadline[observer, number]) - int(view.sim.flock.now)
             if tasks.has_deadline[observer, number]
             else None,
         )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flockcore.flock.codes import Health, NodeStatus
+from flockcore.flock.fields import decayed
 from flockcore.kernel.faults import Cut, Partition
 from flockcore.kernel.layer import Event, Verdict
 from flockcore.kernel.script import Span
@@ -129,12 +130,6 @@ class DeckView:
         rows: dict[str, NDArray[Any]] = self.sim.records.logs[name].rows()
         return rows
 
-    @property
-    def timeout_ticks(self) -> int:
-        """Ticks of silence after which a peer is held DEAD."""
-        scenario = self.sim.scenario
-        return int(scenario.flock.timeout_count * scenario.period_ticks)
-
     @cached_property
     def transitions(self) -> "Transitions":
         """All changes of belief that are recorded, the future included."""
@@ -194,10 +189,11 @@ class DeckView:
 
     @cached_property
     def field(self) -> NDArray[np.float32]:
-        """Published value of the chosen component, 0..1; NaN where it is stale, shape (N,)."""
+        """The chosen component as a neighbour would sample it now, NaN where too old, (N,)."""
         flock = self.sim.flock
-        values = np.asarray(flock.region.values[self.choice.component], dtype=np.float32) / 65536
-        return np.where(flock.stale, np.float32(np.nan), values).astype(np.float32)
+        values, readable = decayed(flock.region, flock.now, flock.profile)
+        shares = values[self.choice.component] / 65536.0
+        return np.where(readable, shares, np.nan).astype(np.float32)
 
     @cached_property
     def elected(self) -> NDArray[np.int32]:
