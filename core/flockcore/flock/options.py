@@ -7,7 +7,7 @@ option is the behaviour of the original, used to reproduce its recorded runs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from flockcore import rules
 
@@ -83,12 +83,13 @@ class FlockOptions:
         ballot_history: Finished ballots that are remembered; 0 forgets them (Q33).
         full_table: With four ballots held, ``evict_finished`` or ``refuse`` (Q05).
         full_answer: A node whose table is full answers ``busy``, or ``no`` as if it had an opinion.
-        abstain: An abstention ``closes`` the voter's slot or ``reopens`` it (Q07).
+        abstain: An abstention ``closes`` the voter's slot or leaves it ``open`` (Q07).
         allow_self_vote: The proposer votes yes on its own ballot.
         require_all_neighbours: At the deadline a ballot with missing votes is TIMEOUT instead of
             REJECTED.
-        conflict: Ballots of one kind are ``independent``, or compete: a node that has promised a
-            yes to one will ``refuse`` the others with NO, or ``inhibit`` them.
+        conflicts: ``allow`` lets a node say yes to any number of ballots. Otherwise ballots of one
+            kind compete: who has promised a yes to one says no to the others (``one_yes``), or
+            inhibits them (``inhibit``).
         electorate: Who may vote: all ``elected`` neighbours, or only the ``heard`` ones, which
             are ALIVE or SUSPECT (Q27).
         enforce_quarantine: An approved quarantine silences the suspect (Q26).
@@ -112,41 +113,49 @@ class FlockOptions:
     receive_budget: int = field(
         default=16, metadata=rules.ruled(rules.whole(1, 10_000, " messages"))
     )
-    inbox: str = field(default="newest", metadata=rules.ruled(rules.choice("newest", "fifo")))
+    inbox: Literal["newest", "fifo"] = field(
+        default="newest", metadata=rules.ruled(rules.choice("newest", "fifo"))
+    )
     inbox_limit: int | None = field(
         default=256, metadata=rules.ruled(rules.optional(rules.whole(1, 100_000, " messages")))
     )
-    region: str = field(default="live", metadata=rules.ruled(rules.choice("live", "shared")))
+    region: Literal["live", "shared"] = field(
+        default="live", metadata=rules.ruled(rules.choice("live", "shared"))
+    )
     decay: str = field(default="rational", metadata=rules.ruled(rules.choice(*_MODELS)))
     decay_tau_us: int = field(default=100_000, metadata=rules.ruled(_TIME))
     component_decay: tuple[ComponentDecay, ...] = field(
         default=(), metadata=rules.ruled(rules.many(_DECAY, "a list of tables"))
     )
     max_age_us: int = field(default=500_000, metadata=rules.ruled(_TIME))
-    wiring: str = field(
+    wiring: Literal["corrected", "upstream"] = field(
         default="corrected", metadata=rules.ruled(rules.choice("corrected", "upstream"))
     )
     announce_results: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
     result_grace_us: int = field(
         default=10_000, metadata=rules.ruled(rules.whole(0, 10**12, " microseconds"))
     )
-    inhibit_from: str = field(
+    inhibit_from: Literal["electorate", "anyone"] = field(
         default="electorate", metadata=rules.ruled(rules.choice("electorate", "anyone"))
     )
     quorum_guard: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
     ballot_history: int = field(default=16, metadata=rules.ruled(rules.whole(0, 64, " ballots")))
-    full_table: str = field(
+    full_table: Literal["evict_finished", "refuse"] = field(
         default="evict_finished", metadata=rules.ruled(rules.choice("evict_finished", "refuse"))
     )
-    full_answer: str = field(default="busy", metadata=rules.ruled(rules.choice("busy", "no")))
-    abstain: str = field(default="closes", metadata=rules.ruled(rules.choice("closes", "reopens")))
+    full_answer: Literal["busy", "no"] = field(
+        default="busy", metadata=rules.ruled(rules.choice("busy", "no"))
+    )
+    abstain: Literal["closes", "open"] = field(
+        default="closes", metadata=rules.ruled(rules.choice("closes", "open"))
+    )
     allow_self_vote: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
     require_all_neighbours: bool = field(default=False, metadata=rules.ruled(rules.FLAG))
-    conflict: str = field(
-        default="independent",
-        metadata=rules.ruled(rules.choice("independent", "refuse", "inhibit")),
+    conflicts: Literal["allow", "one_yes", "inhibit"] = field(
+        default="allow",
+        metadata=rules.ruled(rules.choice("allow", "one_yes", "inhibit")),
     )
-    electorate: str = field(
+    electorate: Literal["elected", "heard"] = field(
         default="elected", metadata=rules.ruled(rules.choice("elected", "heard"))
     )
     enforce_quarantine: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
@@ -190,7 +199,7 @@ class FlockOptions:
             "ballot_history": 0,
             "full_table": "refuse",
             "full_answer": "no",
-            "abstain": "reopens",
+            "abstain": "open",
             "enforce_quarantine": False,
             "start_stagger": False,
         }
