@@ -12,7 +12,7 @@ in the past would have overwritten.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -245,7 +245,13 @@ class Simulation:
         self.network.passed = captured["network.passed"].copy()
         self.network.touched = captured["network.touched"].copy()
         self.tick = tick
-        self.network.hold(self.script.links(tick), len(self.script))
+        self._resume()
+
+    def _resume(self) -> None:
+        """Let what the script says of the present tick hold."""
+        self.network.hold(self.script.links(self.tick), len(self.script))
+        for layer in self.layers:
+            layer.resume(self.script, self.tick)
 
     def _digest(self) -> bytes:
         return digest({**self._exact(), "tick": np.asarray(self.tick, dtype=np.int64)})
@@ -390,7 +396,7 @@ class Simulation:
         self.streams.schedule = branch.schedule
         for layer in self.layers:
             layer.records = branch.records
-        self.network.hold(self.script.links(self.tick), len(self.script))
+        self._resume()
 
     # ------------------------------------------------------------------ reading
 

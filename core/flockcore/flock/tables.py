@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from flockcore.flock.consensus import Consensus
 from flockcore.flock.fields import FieldRegion
 from flockcore.flock.heartbeat import Heartbeat
+from flockcore.flock.quarantine import EvidenceBook, Quarantine
 from flockcore.flock.tasks import Tasks
 from flockcore.flock.topology import Topology
 from flockcore.kernel.channel import Channel
@@ -62,7 +63,7 @@ class Accusations:
     """Nodes that hold evidence and are about to ask for a quarantine.
 
     Attributes:
-        suspect: node accused, -1 for none, shape (N,).
+        suspect: id of the accused, 0 for none, shape (N,).
         due: tick at which the ballot opens, unless somebody else's did before, shape (N,).
     """
 
@@ -72,7 +73,7 @@ class Accusations:
     @classmethod
     def none(cls, nodes: int) -> Self:
         """Return a flock in which nobody is accused."""
-        return cls(np.full(nodes, -1, dtype=np.int64), np.zeros(nodes, dtype=np.int64))
+        return cls(np.zeros(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +93,8 @@ class FlockState:
         module: `flockcore.flock.codes.ModuleState`, shape (N,).
         outcome: outcome of the last tick run, OK or DEGRADED, shape (N,).
         capability: capability bits, shape (N,).
-        quarantined: peers whose messages are dropped, per edge, shape (N, R).
+        quarantine: whose messages each node drops.
+        book: evidence that each node believes.
         accusations: quarantines about to be proposed.
         counters: what every node counts.
     """
@@ -109,6 +111,7 @@ class FlockState:
     module: NDArray[np.uint8]
     outcome: NDArray[np.int8]
     capability: NDArray[np.int64]
-    quarantined: NDArray[np.bool_]
+    quarantine: Quarantine
+    book: EvidenceBook
     accusations: Accusations
     counters: Counters

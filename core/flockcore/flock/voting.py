@@ -6,22 +6,14 @@ from numpy.typing import NDArray
 from flockcore.flock.codes import MessageKind, Vote
 from flockcore.flock.consensus import Consensus
 from flockcore.flock.outbox import EVERYONE, Completions, Outbox, Reply
+from flockcore.flock.quarantine import EvidenceBook, from_letters
+from flockcore.flock.wire import OCTETS
 from flockcore.kernel.channel import Channel, FanOut, Parcel
 
-__all__ = ["OCTETS", "answer", "join_replies", "post", "send_order"]
+__all__ = ["answer", "join_replies", "post", "send_order"]
 
 type Indices = NDArray[np.intp]
 type Mask = NDArray[np.bool_]
-
-OCTETS = {
-    MessageKind.HEARTBEAT: 8,
-    MessageKind.DISCOVERY: 12,
-    MessageKind.PROPOSAL: 13,
-    MessageKind.VOTE: 10,
-    MessageKind.INHIBIT: 8,
-    MessageKind.RESULT: 14,
-}
-"""Payload bytes of each message (section 10); RESULT carries a proposal and its outcome."""
 
 _TICK_SHIFT, _STAGE_SHIFT, _SOURCE_SHIFT = 24, 23, 4
 
@@ -45,7 +37,12 @@ def send_order(
 
 
 def answer(
-    consensus: Consensus, channel: Channel, ids: NDArray[np.int32], parcels: list[Parcel], now: int
+    consensus: Consensus,
+    book: EvidenceBook,
+    channel: Channel,
+    ids: NDArray[np.int32],
+    parcels: list[Parcel],
+    now: int,
 ) -> list[Reply]:
     """Let nodes read their letters, each in the order of its inbox.
 
@@ -54,6 +51,7 @@ def answer(
 
     Args:
         consensus: the engine.
+        book: evidence that voters look at before they answer a quarantine.
         channel: resolves senders.
         ids: id of each node, shape (N,).
         parcels: letters that are read in this tick.
@@ -77,12 +75,15 @@ def answer(
     for turn in range(int(run.max()) + 1):
         for one in np.unique(kind[run == turn]):
             mine = np.flatnonzero((run == turn) & (kind == one))
-            replies.append(_read(consensus, int(one), row[mine], sender[mine], body[mine], now))
+            replies.append(
+                _read(consensus, book, int(one), row[mine], sender[mine], body[mine], now)
+            )
     return replies
 
 
 def _read(
     consensus: Consensus,
+    book: EvidenceBook,
     kind: int,
     row: Indices,
     sender: NDArray[np.int64],
@@ -93,7 +94,10 @@ def _read(
     match kind:
         case MessageKind.PROPOSAL:
             # The proposer is who the transport says it is (PBZ-4).
-            return consensus.on_proposal(row, sender, ballot, value, data, threshold, now)
+            decision = book.decide(row, value, data)
+            return consensus.on_proposal(
+                row, sender, ballot, value, data, threshold, now, decision=decision
+            )
         case MessageKind.VOTE:
             return consensus.on_vote(row, sender, proposer, ballot, value, now)
         case MessageKind.INHIBIT:
@@ -101,6 +105,10 @@ def _read(
         case MessageKind.RESULT:
             return consensus.on_result(
                 row, sender, proposer, ballot, value, data, threshold, result, now
+            )
+        case MessageKind.EVIDENCE:
+            return Reply(
+                evidence=from_letters(row, sender, proposer, ballot, value, data, threshold, now)
             )
     raise AssertionError(kind)  # pragma: no cover - the channel carries no other letter
 
@@ -121,7 +129,7 @@ def post(
     lying: Mask,
     tick: int,
     command: bool = False,
-) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
     """Send letters: broadcasts to all hearers, votes to the proposer alone.
 
     A lying node sends a second, opposite vote after each vote, and tells its hearers with odd
@@ -136,9 +144,9 @@ def post(
         command: whether the letters come from a command.
 
     Returns:
-        Senders and the copies that each letter was sent in, to be counted.
+        Senders, and the copies and the bytes in which each letter was sent, to be counted.
     """
-    senders, copies = [], []
+    senders, copies, octets = [], [], []
     for kind in np.unique(outbox.kind):
         letters = outbox.take(np.flatnonzero(outbox.kind == kind))
         if kind == MessageKind.VOTE:
@@ -155,9 +163,8 @@ def post(
             )
             senders.append(letters.sender)
             copies.append(np.bincount(along.rank, minlength=letters.size))
-    if not senders:
-        return np.zeros(0, np.intp), np.zeros(0, np.int64)
-    return np.concatenate(senders), np.concatenate(copies).astype(np.int64)
+            octets.append(copies[-1] * OCTETS[MessageKind(int(kind))])
+    return np.concatenate(senders), np.concatenate(copies), np.concatenate(octets)
 
 
 def _forked_votes(letters: Outbox, lying: Mask) -> Outbox:

@@ -92,6 +92,7 @@ class Traffic:
         duplicated: copies that the network added.
         delayed: copies that arrive later than without faults.
         octets: payload bytes handed to the network.
+        left: delivered copies that their receivers could not read yet.
     """
 
     sent: int = 0
@@ -104,6 +105,7 @@ class Traffic:
     duplicated: int = 0
     delayed: int = 0
     octets: int = 0
+    left: int = 0
 
     def clear(self) -> None:
         """Start a new tick."""
@@ -368,6 +370,7 @@ class Channel:
             if rest.any():
                 self.inbox.append(parcel.take(rest))
         self._compact()
+        self.traffic.left += sum(len(parcel) for parcel in self.inbox)
         return read
 
     def _merge(self, parcels: list[Parcel], edge: Indices, order: NDArray[np.int64]) -> Mask | None:
@@ -400,6 +403,20 @@ class Channel:
         for parcel in self.inbox:
             by_kind.setdefault(parcel.kind, []).append(parcel)
         self.inbox = [_join(parcels) for parcels in by_kind.values()]
+
+    def move(self, place: Indices) -> None:
+        """Take messages under way to another reach; those whose edge is gone are lost.
+
+        Args:
+            place: new edge of each old edge, -1 for none.
+        """
+        self.inbox = [moved for parcel in self.inbox if len(moved := _moved(parcel, place))]
+        flight = []
+        for due, parcel in self._flight:
+            lives = place[parcel.edge] >= 0
+            if lives.any():
+                flight.append((due[lives], _moved(parcel, place)))
+        self._flight = flight
 
     def drop_inbox(self, nodes: Mask) -> None:
         """Lose the unread messages of `nodes`, shape (N,), as at a crash."""
@@ -451,6 +468,12 @@ def _unpack(captured: Captured, name: str) -> list[tuple[str, Parcel]]:
         values["edge"] = values["edge"].astype(np.intp)
         found.append((prefix, Parcel(**values)))
     return found
+
+
+def _moved(parcel: Parcel, place: Indices) -> Parcel:
+    kept = parcel.take(place[parcel.edge] >= 0)
+    kept.edge = place[kept.edge]
+    return kept
 
 
 def _join(parcels: list[Parcel]) -> Parcel:

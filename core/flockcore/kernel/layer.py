@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from flockcore.kernel.faults import Fault
 from flockcore.kernel.records import Records
-from flockcore.kernel.script import Span
+from flockcore.kernel.script import Script, Span
 from flockcore.kernel.state import Captured
 
 __all__ = ["Event", "Layer", "Status", "Verdict"]
@@ -84,6 +84,10 @@ class Layer(ABC):
     @abstractmethod
     def apply(self, begins: Sequence[Span], ends: Sequence[Span], tick: int) -> None:
         """Let faults and commands of the script begin and end, before the tick itself."""
+
+    @abstractmethod
+    def resume(self, script: Script, tick: int) -> None:
+        """Go on at `tick` under `script`, after the run was taken elsewhere."""
 
     @abstractmethod
     def tick(self, tick: int) -> None:

@@ -90,7 +90,7 @@ class Log:
             return
         grown = max(rows, 2 * capacity)
         for name, column in self._columns.items():
-            larger = np.zeros(grown, dtype=column.dtype)
+            larger = np.zeros((grown, *column.shape[1:]), dtype=column.dtype)
             larger[: self._rows] = column[: self._rows]
             self._columns[name] = larger
 

@@ -77,6 +77,11 @@ class Script:
         """Return everything that lasts and holds during `tick`, in script order."""
         return [span for span in self.spans if span.fault.lasting and span.holds(tick)]
 
+    def latest(self, tick: int) -> int:
+        """Return the last tick up to `tick` at which something begins or ends, 0 if none does."""
+        times = [*self._begins, *self._ends]
+        return max((time for time in times if time <= tick), default=0)
+
     def plus(self, fault: Fault) -> "Script":
         """Return the script with one more record at its end."""
         return Script((*self.faults, fault))
