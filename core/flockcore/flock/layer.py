@@ -216,6 +216,7 @@ class Flock(Layer):
     def start(self) -> None:
         """Start every module; spread the heartbeats over the period."""
         self.begin(np.arange(self.world.nodes, dtype=np.intp))
+        self.tally.recount(self)
 
     def begin(self, rows: Indices) -> None:
         """Start the modules of `rows`, at start, restart or join."""
