@@ -63,7 +63,8 @@ def _add_task(flock: Flock, command: AddTask, now: int) -> None:
         return
     tasks.ready(row, task)
     if command.deadline_us is not None:
-        tasks.set_deadline(row, task, now + command.deadline_us, command.duration_us)
+        deadline = now + command.deadline_us
+        tasks.set_deadline(row, task, deadline=deadline, duration=command.duration_us)
 
 
 def _lift(flock: Flock, node: int) -> None:

@@ -136,6 +136,7 @@ class Flock(Layer):
         self.state = self._fresh_state(topology, own)
         self.links = Links.of(self.state.topology)
         self.tally = Tally()
+        self.tally.recount(self)
         self._degrees = np.diff(hearers(self.state.topology.peer).start)
 
     @classmethod
