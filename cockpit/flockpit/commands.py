@@ -1,6 +1,7 @@
 """What the commands of the command line do."""
 
 import argparse
+import errno
 import os
 import re
 import sys
@@ -177,12 +178,14 @@ def _verify_token(token: str) -> int:
 def _read(name: str) -> str:
     try:
         return Path(name).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+    except UnicodeDecodeError as error:
+        raise FlockError(f"{name} is not text in UTF-8: {error.reason}") from error
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
         raise FlockError(
             f"{name[:60]!r} is neither a share token (it begins with fp1.) nor a file"
         ) from error
-    except UnicodeDecodeError as error:
-        raise FlockError(f"{name} is not text in UTF-8: {error.reason}") from error
 
 
 # ------------------------------------------------------------------ swarm

@@ -23,7 +23,7 @@ __all__ = ["FORMAT", "RunRecord", "Verification", "engine_version"]
 FORMAT = "flockpit-run/1"
 """Value of the key `format` in an exported run."""
 
-type Progress = Callable[[int], None]
+type Progress = Callable[[int], object]
 
 
 def engine_version() -> str:

@@ -180,7 +180,7 @@ def _options(drawer: _Drawer, period_us: int) -> FlockOptions:
         decay=drawer.pick(_MODELS),
         decay_tau_us=drawer.between(5, 200) * 1_000,
         require_all_neighbours=drawer.happens(25),
-        conflict=drawer.pick(("independent", "refuse", "inhibit")),
+        conflicts=drawer.pick(("allow", "one_yes", "inhibit")),
         electorate=drawer.pick(("elected", "heard")),
         drop_unknown=drawer.happens(30),
         reject_replays=drawer.happens(30),

@@ -20,8 +20,8 @@ from flockcore.token import TokenContent, encode
 
 __all__ = ["Failure", "Outcome", "trial", "unrecovered"]
 
-MAY_BREAK: frozenset[str] = frozenset()
-"""Invariants that faults break by their nature: the lamp is there to show it."""
+MAY_BREAK = frozenset({"No false DEAD", "Inboxes drain", "Views converge"})
+"""Invariants that faults break by their nature; they must hold again once the flock recovered."""
 WINDOW = 5
 """Ticks between two looks at the invariants; a failure is then narrowed down to its tick."""
 
