@@ -166,7 +166,9 @@ def decayed(region: FieldRegion, now: int, profile: DecayProfile) -> tuple[Value
     """
     age = np.maximum(now - region.published_at, 0)
     readable = (age <= profile.max_age_us) & (region.source > 0) & (region.counter & 1 == 0)
-    return fade(region.values, age, profile), readable
+    # Nodes that all tick publish at one time: one factor serves them all.
+    shared = age[:1] if len(age) and bool((age == age[0]).all()) else age
+    return fade(region.values, shared, profile), readable
 
 
 def collect(region: FieldRegion, max_age_us: int, now: int) -> int:

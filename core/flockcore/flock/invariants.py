@@ -15,6 +15,7 @@ from flockcore.kernel.layer import Status, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
     from flockcore.flock.layer import Flock
 
 __all__ = ["verdicts"]

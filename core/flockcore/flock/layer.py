@@ -274,10 +274,10 @@ class Flock(Layer):
         self.now, self.present_tick = now, tick
         ticking = self.world.ticking(tick)
         beats, calls, letters = sort_mail(self, state.channel.read(ticking))
-        changed = [self._read_beats(beats, calls, now, tick)]
+        moves, changed = self._read_beats(beats, calls, now)
         replies = self._read_letters(letters, now)
-        moves = state.heartbeat.tick(now, ticking)
-        changed.append(self._notice(moves, tick))
+        moves.append(state.heartbeat.tick(now, None if ticking.all() else ticking))
+        changed.append(self._notice([one for one in moves if len(one.edge)], tick))
         self._reelect(np.concatenate(changed))
         announcing = np.flatnonzero(state.topology.tick(now, ticking).due)
         replies.append(state.consensus.tick(now, ticking))
@@ -288,21 +288,24 @@ class Flock(Layer):
         self._send_beats(announcing, now, tick, ticking)
         state.channel.deliver(tick, self.world.reachable)
 
-    def _read_beats(self, beats: Beats, calls: Beats, now: int, tick: int) -> Indices:
-        """Phase 1: announcements make peers known and tracked, heartbeats make them ALIVE."""
+    def _read_beats(
+        self, beats: Beats, calls: Beats, now: int
+    ) -> tuple[list[Transitions], list[Indices]]:
+        """Phase 1: announcements make peers known and tracked, heartbeats make them ALIVE.
+
+        Returns:
+            Changes of belief, and rows whose elected set changed.
+        """
         state = self.state
         early, late = beats.split_by(state.heartbeat.tracked.reshape(-1), calls)
         moves = [state.heartbeat.receive(early.edge, early.sequence, now)]
-        changed = [self._notice(moves[0], tick)]
+        changed = []
         if len(calls.edge):
-            known = state.topology.discover(calls.edge, self._barred(calls.edge))
+            changed.append(state.topology.discover(calls.edge, self._barred(calls.edge)))
             state.heartbeat.add(calls.edge, now)
-            changed.append(known)
         if len(late.edge):
-            changed.append(
-                self._notice(state.heartbeat.receive(late.edge, late.sequence, now), tick)
-            )
-        return np.concatenate(changed)
+            moves.append(state.heartbeat.receive(late.edge, late.sequence, now))
+        return moves, changed
 
     def _barred(self, edges: Indices) -> Mask:
         """Peers that are not electable: held DEAD (Q04) or quarantined (Q26)."""
@@ -313,26 +316,32 @@ class Flock(Layer):
 
     def quarantined(self, edges: Indices) -> Mask:
         """Return which edges lead from a quarantined peer."""
+        if not self.state.quarantine.active:
+            return np.zeros(len(edges), dtype=np.bool_)
         sender = self.ids[self.state.channel.source(edges)]
         return self.state.quarantine.holds(edges // self.slots, sender)
 
-    def _notice(self, moves: Transitions, tick: int) -> Indices:
+    def _notice(self, moves: list[Transitions], tick: int) -> Indices:
         """Tell the topology of those that came to life or died (9.4); returns changed rows."""
-        if not len(moves.edge):
+        if not moves:
             return np.zeros(0, dtype=np.intp)
-        state, topology = self.state, self.state.topology
-        once = moves.edge[np.r_[True, moves.edge[1:] != moves.edge[:-1]]]
-        np.add.at(state.counters.health_changes, once // self.slots, 1)
-        self.tally.count(moves, self)
-        self.records.logs["health"].append(
-            tick, len(moves.edge), edge=moves.edge, before=moves.before, after=moves.after
-        )
-        alive, dead = moves.into(Health.ALIVE), moves.into(Health.DEAD)
-        upstream = self.options.wiring == "upstream"
-        changed = [topology.discover(alive, self.quarantined(alive))]
-        changed.append(topology.lose(dead, keep_unelected=upstream))
+        edge = np.concatenate([one.edge for one in moves])
+        before = np.concatenate([one.before for one in moves])
+        after = np.concatenate([one.after for one in moves])
+        topology = self.state.topology
+        once = np.ones(len(edge), dtype=np.bool_)
+        once[1:] = edge[1:] != edge[:-1]
+        observer = (edge // self.slots)[once]
+        self.state.counters.health_changes += np.bincount(observer, minlength=self.world.nodes)
+        self.tally.count(edge, before, after, self)
+        self.records.logs["health"].append(tick, len(edge), edge=edge, before=before, after=after)
+        alive, dead = edge[after == Health.ALIVE], edge[after == Health.DEAD]
+        changed = topology.discover(alive, self.quarantined(alive))
+        if not len(dead):
+            return changed
         self.tally.reforming += len(np.unique(dead // self.slots))
-        return np.concatenate(changed)
+        upstream = self.options.wiring == "upstream"
+        return np.concatenate([changed, topology.lose(dead, keep_unelected=upstream)])
 
     def _reelect(self, rows: Indices) -> None:
         if not len(rows):
@@ -568,7 +577,8 @@ class Flock(Layer):
         state.stale[...] = ~good
         state.outcome[ticking] = np.where(felt.degraded, Code.DEGRADED, Code.OK)[ticking]
         state.counters.ticks += ticking
-        state.counters.degraded += ticking & felt.degraded
+        if felt.degraded.any():
+            state.counters.degraded += ticking & felt.degraded
         rows = np.flatnonzero(ticking)
         values = state.own if everyone else state.own[:, rows]
         publish(state.region, rows, values, state.region.sequence[rows] + np.uint8(1), now)

@@ -30,6 +30,8 @@ class Links:
         edge: edge to each elected neighbour, 0 where there is none.
         peer: the neighbour, 0 where there is none.
         present: whether there is one.
+        column: where the neighbour's field stands in a table of N fresh fields and N older ones:
+            nodes with lower numbers tick first, so theirs is fresh (section 15).
         full: weight of the neighbour while ALIVE, raw Q16.16.
         half: weight of the neighbour while SUSPECT, raw Q16.16.
     """
@@ -37,6 +39,7 @@ class Links:
     edge: Indices
     peer: Indices
     present: Mask
+    column: Indices
     full: NDArray[np.int64]
     half: NDArray[np.int64]
 
@@ -49,6 +52,7 @@ class Links:
             np.zeros(shape, np.intp),
             np.zeros(shape, np.intp),
             np.zeros(shape, np.bool_),
+            np.zeros(shape, np.intp),
             np.zeros(shape, np.int64),
             np.zeros(shape, np.int64),
         )
@@ -64,7 +68,9 @@ class Links:
         distance = topology.distance.reshape(-1)[edge]
         self.edge[:, rows] = edge
         self.present[:, rows] = present
-        self.peer[:, rows] = np.where(present, topology.peer.reshape(-1)[edge], 0)
+        peer = np.where(present, topology.peer.reshape(-1)[edge], 0)
+        self.peer[:, rows] = peer
+        self.column[:, rows] = peer + np.where(peer < rows, 0, len(topology.peer))
         self.full[:, rows] = neighbour_weight(np.full_like(distance, Health.ALIVE), distance)
         self.half[:, rows] = neighbour_weight(np.full_like(distance, Health.SUSPECT), distance)
 
@@ -116,15 +122,16 @@ def sense(
     fresh = published if everyone else np.where(ticking, published, old)
     table = np.concatenate([fresh, old], axis=1)
     valid = np.concatenate([readable | ticking, readable])
-    observer = np.arange(nodes, dtype=np.intp)
-    index = links.peer + np.where(links.peer < observer, 0, nodes)
-    belief = health.reshape(-1)[links.edge]
-    alive, suspect = belief == Health.ALIVE, belief == Health.SUSPECT
-    weight = links.full * alive + links.half * suspect
-    eligible = (alive | suspect) & links.present
+    index = links.column
+    belief = health.reshape(-1).take(links.edge, mode="clip")
+    alive = belief == Health.ALIVE
+    weight = np.where(alive, links.full, links.half)
+    eligible = alive | (belief == Health.SUSPECT)
+    eligible &= links.present
     if network is not None and network.divided:
         # A field that cannot be reached is a failed sample: one more column, never valid.
-        shut = ~network.open(links.peer, np.broadcast_to(observer, links.peer.shape))
+        observer = np.broadcast_to(np.arange(nodes, dtype=np.intp), links.peer.shape)
+        shut = ~network.open(links.peer, observer)
         table = np.concatenate([table, np.zeros((FIELD_COUNT, 1), np.int64)], axis=1)
         valid = np.append(valid, False)
         index = np.where(shut, 2 * nodes, index)

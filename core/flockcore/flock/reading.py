@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from flockcore.flock.codes import MessageKind
 
 if TYPE_CHECKING:
-    from flockcore.kernel.channel import Parcel
     from flockcore.flock.layer import Flock
+    from flockcore.kernel.channel import Parcel
 
 __all__ = ["Beats", "sort_mail"]
 

@@ -12,11 +12,12 @@ from flockcore.flock.decay import Component
 from flockcore.kernel.layer import Event
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
     from collections.abc import Mapping
+
+    from numpy.typing import DTypeLike, NDArray
+
     from flockcore.flock.layer import Flock
     from flockcore.flock.outbox import Completions
-    from flockcore.flock.transitions import Transitions
 
 __all__ = [
     "LOGS",
@@ -97,21 +98,25 @@ class Tally:
         counts = np.bincount(flock.heartbeat.health[pairs], minlength=4)
         self.beliefs = counts.astype(np.int64)
 
-    def count(self, moves: Transitions, flock: Flock) -> None:
+    def count(
+        self,
+        edge: NDArray[np.intp],
+        before: NDArray[np.uint8],
+        after: NDArray[np.uint8],
+        flock: Flock,
+    ) -> None:
         """Take changes of belief into account."""
-        self.beliefs += np.bincount(moves.after, minlength=4) - np.bincount(
-            moves.before, minlength=4
-        )
-        bad = moves.after >= Health.SUSPECT
-        if not bad.any():
+        self.beliefs += np.bincount(after, minlength=4) - np.bincount(before, minlength=4)
+        bad = np.flatnonzero(after >= Health.SUSPECT)
+        if not len(bad):
             return
-        edge, after = moves.edge[bad], moves.after[bad]
+        edge, dead = edge[bad], after[bad] == Health.DEAD
         really_up = flock.world.up[flock.channel.source(edge)]
-        dead = after == Health.DEAD
-        healthy = flock.world.every[edge // flock.slots] == 1
+        false_dead = really_up & dead
         self.false_suspect += int(np.count_nonzero(really_up & ~dead))
-        self.false_dead += int(np.count_nonzero(really_up & dead))
-        self.false_dead_healthy += int(np.count_nonzero(really_up & dead & healthy))
+        self.false_dead += int(np.count_nonzero(false_dead))
+        healthy = flock.world.every[edge // flock.slots] == 1
+        self.false_dead_healthy += int(np.count_nonzero(false_dead & healthy))
 
     def endings(self, ended: Completions, ids: NDArray[np.int32]) -> None:
         """Count ballots that ended at their proposer."""

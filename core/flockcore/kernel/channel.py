@@ -118,7 +118,7 @@ class FanOut:
     """The edges that a set of senders reaches, with what the network asks for.
 
     Attributes:
-        edge: one edge per copy, shape (n,), ordered by sender.
+        edge: one edge per copy, ascending, shape (n,).
         source: sender of each copy, shape (n,).
         target: receiver of each copy, shape (n,).
         pairs: `flockcore.kernel.rng.pair_key` of each copy, shape (n,).
@@ -208,7 +208,11 @@ class Channel:
         total = int(ends[-1]) if len(ends) else 0
         rank = np.repeat(np.arange(len(senders), dtype=np.intp), counts)
         place = np.arange(total, dtype=np.intp) + np.repeat(first - (ends - counts), counts)
-        made = FanOut.along(self._out[place], senders[rank], rank, self.reach)
+        # In order of edges, so that whoever reads them walks through memory in one direction.
+        edge = self._out[place]
+        sorting = np.argsort(edge, kind="stable")
+        rank = rank[sorting]
+        made = FanOut.along(edge[sorting], senders[rank], rank, self.reach)
         self._fan_outs[key] = made
         if len(self._fan_outs) > _FAN_OUTS_KEPT:
             self._fan_outs.popitem(last=False)

@@ -122,7 +122,9 @@ def test_fan_out_lists_every_hearer_once_and_is_kept() -> None:
     senders = np.array([1, 4])
     out = made.fan_out(senders)
     assert made.fan_out(senders.copy()) is out
-    assert out.source.tolist() == [1] * 4 + [4] * 4
+    assert out.edge.tolist() == sorted(out.edge.tolist())
+    assert sorted(out.source.tolist()) == [1] * 4 + [4] * 4
+    assert senders[out.rank].tolist() == out.source.tolist()
     assert sorted(out.target.tolist()) == [0, 0, 1, 2, 2, 3, 3, 4]
     assert np.array_equal(made.source(out.edge), out.source)
     assert np.array_equal(made.edge_from(out.source, out.target), out.edge)
