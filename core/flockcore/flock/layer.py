@@ -715,9 +715,20 @@ class Flock(Layer):
         return seen
 
     def majority_belief(self) -> NDArray[np.uint8]:
-        """What most running observers believe of each node; ties go to the worse, shape (N,)."""
+        """What most running observers believe of each node, 255 where nobody tracks it, (N,).
+
+        While the flock is divided the observers of the largest side are asked (of equal sides,
+        the one with the lowest node), since two halves can have no common majority. Ties go to
+        the worse belief.
+        """
+        asked = self.world.up.copy()
+        sides = self.sides()
+        if asked.any() and sides.any():
+            labels, first, sizes = np.unique(sides[asked], return_index=True, return_counts=True)
+            largest = np.flatnonzero(sizes == sizes.max())
+            asked &= sides == labels[largest[first[largest].argmin()]]
         peer = self.peer.reshape(-1)
-        use = np.flatnonzero((peer >= 0) & np.repeat(self.world.up, self.slots))
+        use = np.flatnonzero((peer >= 0) & np.repeat(asked, self.slots))
         health = self.state.heartbeat.health.reshape(-1)[use].astype(np.intp)
         votes = np.bincount(peer[use].astype(np.intp) * 4 + health, minlength=4 * self.world.nodes)
         ballots = votes.reshape(-1, 4)[:, ::-1]
