@@ -1,13 +1,16 @@
 """A run in a link, and the run that a link reopens."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flockcore.kernel.trace import Recorder
 from flockcore.replay import replay
 from flockcore.simulation import Simulation
-from flockcore.token import TokenContent, compare, decode, encode
+from flockcore.token import TokenContent, compare, decode
 from flockpit.shiviz import log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Reopening", "message_log", "token_of"]
 
@@ -21,19 +24,7 @@ def token_of(sim: Simulation) -> str:
     Raises:
         FlockError: the run does not fit into a token.
     """
-    samples = tuple(
-        (tick, digest) for tick, digest in sim.records.trail.digests.items() if tick <= sim.tick
-    )
-    return encode(
-        TokenContent(
-            scenario=sim.scenario,
-            schedule=sim.schedule,
-            injected=tuple(fault for fault in sim.injected if (fault.start or 1) <= sim.tick + 1),
-            tick=sim.tick,
-            digest=sim.digest(),
-            samples=samples,
-        )
-    )
+    return sim.token()
 
 
 def message_log(sim: Simulation, ticks: int = _TRACED) -> str:

@@ -33,6 +33,7 @@ from flockcore.kernel.state import Captured, capture, restore
 from flockcore.kernel.world import World
 from flockcore.layout import positions
 from flockcore.scenario import Scenario
+from flockcore.token import TokenContent, encode
 
 __all__ = ["Branch", "Simulation"]
 
@@ -399,6 +400,24 @@ class Simulation:
         self._resume()
 
     # ------------------------------------------------------------------ reading
+
+    def token(self) -> str:
+        """Return the share token of this run up to this tick (see `flockcore.token`).
+
+        Raises:
+            FlockError: the run does not fit into a token.
+        """
+        taken = self.records.trail.digests.items()
+        return encode(
+            TokenContent(
+                scenario=self.scenario,
+                schedule=self.schedule,
+                injected=tuple(one for one in self.injected if (one.start or 1) <= self.tick + 1),
+                tick=self.tick,
+                digest=self.digest(),
+                samples=tuple((tick, part) for tick, part in taken if tick <= self.tick),
+            )
+        )
 
     def statistics(self) -> dict[str, Any]:
         """Return each layer's statistics by its name."""
