@@ -1,0 +1,282 @@
+"""The tours tell the truth: each claim of a stop, checked against the run at that very tick."""
+
+import numpy as np
+import pytest
+
+from flockcore.flock.codes import Health, ModuleState, NodeStatus, Result
+from flockcore.scenario import Scenario
+from flockcore.simulation import Simulation
+
+pytestmark = pytest.mark.slow
+
+ALIVE, SUSPECT, DEAD = Health.ALIVE, Health.SUSPECT, Health.DEAD
+
+
+class Story:
+    """A run of a scenario, moved from stop to stop of its tour."""
+
+    def __init__(self, name):
+        self.scenario = Scenario.load(name)
+        self.simulation = Simulation(self.scenario)
+        self.stops = {stop.title: stop for stop in self.scenario.tour}
+        self.every = np.arange(self.scenario.nodes)
+
+    def at(self, title):
+        """Go to a stop; its focus, if it has one."""
+        self.simulation.run_to(self.stops[title].tick)
+        return self.stops[title].focus
+
+    @property
+    def flock(self):
+        return self.simulation.flock
+
+    def beliefs(self):
+        """Who believes what of whom, shape (N, N); 255 on the diagonal."""
+        return np.stack([self.flock.belief(node) for node in self.every])
+
+    def believed(self, node, health):
+        return np.flatnonzero(self.flock.belief(node) == health).tolist()
+
+    def elected(self, node):
+        return {int(peer) for peer in self.flock.elected_peers()[node] if peer >= 0}
+
+    def electors(self, node):
+        return {other for other in self.every.tolist() if node in self.elected(other)}
+
+    def ballots(self, *nodes):
+        """(proposer, result, closed) of every ballot so far, in order of opening."""
+        found = sorted(self.flock.ballots(), key=lambda one: (one.opened, one.proposer))
+        return [
+            (one.proposer, one.result, one.closed)
+            for one in found
+            if not nodes or one.proposer in nodes
+        ]
+
+    def all_alive(self):
+        """Whether everyone believes everyone ALIVE."""
+        beliefs = self.beliefs()
+        return bool((beliefs[beliefs != 255] == ALIVE).all())
+
+    def texts(self, kind):
+        return [event.text for event in self.simulation.events(0) if event.kind == kind]
+
+
+def other_sides(sides):
+    """Pairs of nodes on different sides, shape (N, N)."""
+    return sides[:, None] != sides[None, :]
+
+
+def test_calm_flock():
+    story = Story("calm-flock")
+    story.at("Sixty strangers")
+    assert set(np.unique(story.beliefs())) == {Health.UNKNOWN, 255}
+    story.at("A flock without a leader")
+    assert story.all_alive()
+    assert (story.flock.elected_peers() >= 0).sum(axis=1).tolist() == [7] * 60
+    focus = story.at("One node works hard")
+    assert story.flock.own[0, focus] == 65536
+    loads = story.flock.gradients[0]
+    near = sorted(story.electors(focus))
+    assert (loads[near] > 0).all()
+    story.at("A ballot, settled")
+    assert story.ballots() == [(18, Result.APPROVED, 203)]
+    assert story.all_alive()
+    story.at("A little lost mail")
+    assert (story.beliefs() == SUSPECT).any()
+    story.at("Calm again")
+    assert story.all_alive()
+    assert not story.simulation.series.column("dead").any()
+
+
+def test_split_brain():
+    story = Story("split-brain")
+    halves = other_sides(story.every >= 24)
+    focus = story.at("Before the cut")
+    assert story.all_alive()
+    before = [story.elected(node) for node in story.every]
+    assert {21, 22, 23} < story.elected(focus)
+    story.at("Doubt")
+    beliefs = story.beliefs()
+    assert (beliefs[halves] == SUSPECT).all()
+    assert (beliefs[~halves & (beliefs != 255)] == ALIVE).all()
+    story.at("A question cut off")
+    (asked,) = story.flock.ballots()
+    assert (asked.proposer, asked.result, asked.closed) == (24, Result.REJECTED, 249)
+    assert len([voter for voter in asked.voters if voter < 24]) == 3
+    assert [vote is None for vote in asked.votes] == [voter < 24 for voter in asked.voters]
+    story.at("Two flocks")
+    beliefs = story.beliefs()
+    assert (beliefs[halves] == DEAD).all()
+    assert (story.flock.truth == NodeStatus.UP).all()
+    assert all((peer >= 24) == (node >= 24) for node in story.every for peer in story.elected(node))
+    assert (story.flock.elected_peers() >= 0).all()
+    story.at("Two plans")
+    assert story.ballots(12, 36) == [(12, Result.APPROVED, 403), (36, Result.APPROVED, 404)]
+    story.at("Healed")
+    assert story.all_alive()
+    assert [story.elected(node) for node in story.every] == before
+    story.at("One flock votes")
+    assert story.ballots(24)[-1] == (24, Result.APPROVED, 1203)
+
+
+def test_one_way_cut():
+    story = Story("one-way-cut")
+    silent = story.every < 16
+    focus = story.at("Seen from the right")
+    assert story.believed(focus, DEAD) == list(range(16))
+    assert (story.flock.truth == NodeStatus.UP).all()
+    beliefs = story.beliefs()
+    assert (beliefs[np.ix_(~silent, silent)] == DEAD).all()
+    assert (beliefs[silent][beliefs[silent] != 255] == ALIVE).all()
+    focus = story.at("Seen from the left")
+    assert {peer for peer in story.elected(focus) if peer >= 16}
+    assert all(node < 16 for node in story.electors(focus))
+    story.at("Asking without being heard")
+    assert story.ballots(15) == [(15, Result.REJECTED, 450)]
+    focus = story.at("The heard side decides")
+    assert min(story.elected(focus)) >= 16
+    assert story.ballots(16) == [(16, Result.APPROVED, 502)]
+    story.at("Heard again")
+    assert story.all_alive()
+
+
+def test_three_way_split():
+    story = Story("three-way-split")
+    thirds = other_sides(story.every // 3)
+    focus = story.at("Nine nodes, seven neighbours each")
+    assert len(story.elected(focus)) == 7
+    assert story.ballots() == [(0, Result.APPROVED, 102)]
+    story.at("Three groups of three")
+    assert (story.beliefs()[thirds] == SUSPECT).all()
+    focus = story.at("DEGRADED everywhere")
+    assert (story.beliefs()[thirds] == DEAD).all()
+    assert story.elected(focus) == {3, 5}
+    assert (story.flock.module_state == ModuleState.DEGRADED).all()
+    story.at("Nobody decides")
+    assert len(story.ballots()) == 1
+    assert sum("NO_QUORUM" in text for text in story.texts("ballot")) == 3
+    focus = story.at("Healed")
+    assert (story.flock.module_state == ModuleState.ACTIVE).all()
+    assert len(story.elected(focus)) == 7
+    story.at("Now they may")
+    assert story.ballots(1) == [(1, Result.APPROVED, 1002)]
+    assert len(story.ballots()) == 2
+
+
+def test_flapping_link():
+    story = Story("flapping-link")
+    focus = story.at("Two neighbours")
+    assert 25 in story.elected(24)
+    assert 24 in story.elected(25)
+    before = story.elected(focus)
+    story.at("A short failure")
+    assert story.believed(24, SUSPECT) == [25]
+    assert story.elected(24) == before
+    story.at("Forgotten at once")
+    assert story.all_alive()
+    story.at("A long failure")
+    assert story.believed(24, DEAD) == [25]
+    assert 25 not in story.elected(24)
+    assert len(story.elected(24)) == 7
+    story.at("Back from the dead")
+    assert story.elected(24) == before
+    story.at("Quiet")
+    assert story.all_alive()
+    assert story.simulation.series.column("suspect").max() == 2
+    assert story.simulation.series.column("dead").max() == 2
+
+
+def test_slow_observer():
+    story = Story("slow-observer")
+    focus = story.at("Before")
+    assert len(story.believed(focus, ALIVE)) == 47
+    electors = story.electors(focus)
+    story.at("Late")
+    assert all(story.flock.belief(node)[focus] == SUSPECT for node in story.every if node != focus)
+    story.at("The sick one accuses")
+    accused = story.believed(focus, DEAD)
+    assert accused
+    beliefs = story.beliefs()
+    beliefs[focus] = 255
+    assert not (beliefs == DEAD).any()
+    before = story.elected(focus)
+    story.at("Its neighbours change, theirs do not")
+    assert story.elected(focus) != before
+    assert story.electors(focus) == electors
+    story.at("Up to speed")
+    assert story.all_alive()
+    changes = story.flock.records.logs["health"].rows()
+    observers = changes["edge"] // story.flock.slots
+    assert set(observers[changes["after"] == DEAD].tolist()) == {focus}
+
+
+def test_rolling_crash():
+    story = Story("rolling-crash")
+    story.at("Six nodes are gone")
+    assert story.all_alive()
+    assert (story.flock.truth[:6] == NodeStatus.CRASHED).all()
+    before = [story.elected(node) for node in story.every]
+    story.at("Doubt")
+    assert (story.beliefs()[6:, :6] == SUSPECT).all()
+    story.at("Detected")
+    assert (story.beliefs()[6:, :6] == DEAD).all()
+    assert all(min(story.elected(node)) >= 6 for node in range(6, 48))
+    assert all(len(story.elected(node)) == 7 for node in range(6, 48))
+    story.at("The first come back")
+    assert (story.beliefs()[12:, :6] == ALIVE).all()
+    assert all(story.elected(node) < set(range(6)) for node in range(6))
+    assert any(story.elected(node) & set(range(6)) for node in range(12, 48))
+    story.at("The wave rolls on")
+    assert all(len(story.elected(node)) == 7 for node in range(42, 48))
+    story.at("All new, same flock")
+    assert story.all_alive()
+    assert [story.elected(node) for node in story.every] == before
+    assert (story.simulation.flock.world.incarnation == 1).all()
+
+
+def test_ballot_storm():
+    story = Story("ballot-storm")
+    story.at("One plan")
+    assert story.ballots() == [(22, Result.APPROVED, 123)]
+    story.at("Inhibited")
+    assert story.ballots()[-1][:2] == (22, Result.CANCELLED)
+    story.at("All at once")
+    storm = story.ballots()[2:]
+    assert len(storm) == 8
+    assert [one[0] for one in storm if one[1] == Result.APPROVED] == [17]
+    assert sum(one[1] == Result.REJECTED for one in storm) == 7
+    story.at("One after the other")
+    assert [one[:2] for one in story.ballots()[10:]] == [
+        (node, Result.APPROVED) for node in (17, 18, 19, 22)
+    ]
+    story.at("Half of the mail is lost")
+    assert story.ballots()[14:] == [
+        (node, Result.REJECTED, 1170 + 20 * place) for place, node in enumerate((17, 18, 22, 27))
+    ]
+    story.at("Clear weather")
+    assert story.ballots()[-1] == (22, Result.APPROVED, 1453)
+
+
+def test_equivocator():
+    story = Story("equivocator")
+    focus = story.at("Before")
+    assert len(story.electors(focus)) == 6
+    story.at("Yes and no")
+    assert story.ballots() == [(21, Result.APPROVED, 263)]
+    assert "n21 holds evidence against n24" in story.texts("quarantine")
+    story.at("Quarantine")
+    (quarantine,) = (one for one in story.flock.ballots() if one.opened > 263)
+    assert (quarantine.proposer, quarantine.result) == (21, Result.APPROVED)
+    assert focus is not None
+    assert 24 not in quarantine.voters
+    assert story.electors(24) == set()
+    assert sum("drops all messages of n24" in text for text in story.texts("quarantine")) == 47
+    focus = story.at("Talking to nobody")
+    assert len(story.believed(focus, ALIVE)) == 47
+    assert story.ballots(24) == [(24, Result.PENDING, None)]
+    focus = story.at("Lifted")
+    assert story.all_alive()
+    assert len(story.electors(focus)) == 6
+    assert story.ballots(24) == [(24, Result.REJECTED, 450)]
+    story.at("Trusted again")
+    assert story.ballots(24)[-1] == (24, Result.APPROVED, 1253)
