@@ -79,7 +79,7 @@ class Headline:
             f"<span><b class='{n.tone}'>{words(n.value)}</b> <small>{words(n.unit)}</small></span>"
             for n in self.numbers
         )
-        more = f" <small>{words(self.words)}</small>" if self.words else ""
+        more = f" <small class='more'>{words(self.words)}</small>" if self.words else ""
         return (
             f"<div class='row headline'><span><b>{words(self.name)}</b>{more}</span>"
             f"<span class='figures'>{numbers}</span></div>"

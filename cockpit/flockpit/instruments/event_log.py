@@ -1,14 +1,16 @@
 """The event log: what happened up to the playhead, latest first."""
 
 from bisect import bisect_right
-from collections.abc import Hashable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from flockcore.kernel.layer import Event
 from flockpit.instruments.base import Headline, Number, Words
 from flockpit.instruments.view import DeckView
 from flockpit.look.widgets import words
 from flockpit.texts import clock, count
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 __all__ = ["EventLog", "Story"]
 

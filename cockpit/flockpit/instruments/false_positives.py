@@ -7,7 +7,7 @@ from bokeh.models import Line
 from numpy.typing import NDArray
 
 from flockpit.instruments.base import Columns, Headline, Layer, Number
-from flockpit.instruments.figures import Scale, add_text, nice_scale, sample_ticks, set_scale
+from flockpit.instruments.figures import Scale, add_text, nice_scale, sample_ticks, set_scale, short
 from flockpit.instruments.strip import Strip, of_beside, while_recorded
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
@@ -49,7 +49,7 @@ def columns(view: DeckView) -> Columns:
 
 
 def label_columns(view: DeckView) -> Columns:
-    """Return the names of both lines, beside their right ends: x, y, text."""
+    """Return the names of both lines, at the right edge: x, y, text."""
     found = columns(view)
     if not _any(view):
         return {"x": [], "y": [], "text": []}
@@ -60,7 +60,7 @@ def label_columns(view: DeckView) -> Columns:
     if not apart:
         rows = [(every, "all, and at healthy members")]
     return {
-        "x": [float(found["x"][-1])] * len(rows),
+        "x": [0.99 * view.length * view.seconds] * len(rows),
         "y": [0.92 * high, *(at + 0.15 * high for at, _ in rows[1:])],
         "text": [text for _, text in rows],
     }
@@ -121,4 +121,5 @@ class FalsePositives(Strip):
 
 def rough(rate: float) -> str:
     """Return a rate with three digits at most."""
-    return f"{float(f'{rate:.3g}'):,.10g}"
+    rounded = float(f"{rate:.3g}")
+    return f"{rounded:,.10g}" if rounded < 1e4 else short(rounded)

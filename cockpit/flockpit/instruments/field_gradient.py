@@ -17,8 +17,6 @@ __all__ = ["FieldGradient", "columns", "label_columns"]
 
 _ONE = 65536.0
 _MEAN, _SLOPE = "field_mean_load", "field_max_gradient"
-_LABEL_AT = 0.01
-"""Where the lines are named, as a share of the run."""
 
 
 def columns(view: DeckView) -> Columns:
@@ -36,18 +34,17 @@ def columns(view: DeckView) -> Columns:
 
 
 def label_columns(view: DeckView) -> Columns:
-    """Return the names of the lines beside them: x, y, text."""
+    """Return the names of the lines, at the right edge: x, y, text."""
     found = columns(view)
-    at = int(_LABEL_AT * (len(found["x"]) - 1))
     high = _scale(view).high
     (low, lower), (upper_at, upper) = sorted(
-        (float(found[name][at]), name) for name in ("mean", "slope")
+        (float(found[name][-1]), name) for name in ("mean", "slope")
     )
     gap = 0.17 * high
     # Each name stands above its line, or the lower one below it when there is no room between.
     below = low + gap if upper_at - low > 2.0 * gap else max(low - gap, 0.1 * high)
     return {
-        "x": [float(found["x"][at])] * 2,
+        "x": [0.99 * view.length * view.seconds] * 2,
         "y": [below, min(upper_at + gap, 0.93 * high)],
         "text": [_NAMES[lower], _NAMES[upper]],
     }
@@ -93,7 +90,7 @@ class FieldGradient(Strip):
         self.figure.add_glyph(source, self.paint(slope, line_color="text3"))
         add_text(
             self.figure, self.paint, self.sources["labels"], "text2",
-            text_align={"value": "left"},
+            text_align={"value": "right"},
         )  # fmt: skip
         self.draw_beside()
         self.view = self.compose(self.figure)

@@ -20,7 +20,7 @@ STATES = ("alive", "suspect", "dead", "unknown")
 """The order of the areas from below."""
 _OPAQUE = {"alive": 0.42, "suspect": 1.0, "dead": 1.0, "unknown": 0.45}
 _LABEL_ABOVE, _LABEL_SHARE = 28.0, 0.14
-"""An area is named where it is that many per cent high over that share of the run."""
+"""An area is named where it is that many per cent high over that share of the axis."""
 
 
 def columns(view: DeckView) -> Columns:
@@ -48,7 +48,7 @@ def label_columns(view: DeckView) -> Columns:
     for state in STATES:
         high = found[state]
         start, stop = _longest(high - low >= _LABEL_ABOVE)
-        if stop - start >= len(low) * _LABEL_SHARE:
+        if (stop - start) / len(low) * view.recorded_until >= _LABEL_SHARE * view.length:
             middle = (start + stop - 1) // 2
             rows["x"].append(float(found["x"][middle]))
             rows["y"].append(float(low[middle] + high[middle]) / 2.0)

@@ -100,7 +100,7 @@ def cut_line(near: Points, far: Points, reach: float, others: Points | None = No
     if (across[1], across[0]) > (0.0, 0.0):
         across = -across
     both = np.concatenate([near, far]) @ across
-    sweep = np.linspace(both.min() - 0.6 * reach, both.max() + 0.6 * reach, _SWEEP)
+    sweep = np.linspace(both.min() - 0.3 * reach, both.max() + 0.3 * reach, _SWEEP)
     front = _front(near @ along, near @ across, sweep, reach)
     back = -_front(-(far @ along), far @ across, sweep, reach)
     if np.mean(front > back + 0.5 * reach) > 0.5:

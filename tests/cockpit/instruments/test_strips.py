@@ -118,7 +118,8 @@ def test_a_calm_flock_says_so_in_the_middle(runs, axis):
 
 
 @pytest.mark.parametrize(
-    ("rate", "words"), [(0, "0"), (0.1234, "0.123"), (1234.5, "1,230"), (1e6, "1,000,000")]
+    ("rate", "words"),
+    [(0, "0"), (0.1234, "0.123"), (1234.5, "1,230"), (1e6, "1M"), (331_400, "331k")],
 )
 def test_a_rate_has_three_digits(rate, words):
     assert false_positives.rough(rate) == words
