@@ -31,7 +31,7 @@ def test_every_state_and_every_count_of_neighbours():
         expected = [plain_next(state, count, least) for state, count in cases]
         assert next_states(states, elected, least).tolist() == expected
         assert next_states(states, elected, least).dtype == np.uint8
-    print(f"PMD-1: 7 states, 16 counts of neighbours, 7 minima: {len(grid)} cases, all")
+    print(f"PMD-1: 7 states, 16 counts of neighbours, 7 minima: {len(grid)} cases, closed")
 
 
 def test_only_active_and_degraded_modules_reform_when_a_peer_dies():

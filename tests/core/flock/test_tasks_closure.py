@@ -59,7 +59,7 @@ def test_the_choice_among_three_tasks_is_right_in_every_case():
         found[rows] = ran
         assert found.tolist() == [choice((*pair, third)) for pair in pairs]
         seen += len(pairs)
-    print(f"PMD-5, PMD-6: choice among 3 tasks: {seen} cases, all")
+    print(f"PMD-5, PMD-6: choice among 3 tasks: {seen} cases, closed")
     assert seen == len(KINDS) ** 3
 
 
