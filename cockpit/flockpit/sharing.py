@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from flockcore.kernel.trace import Recorder
 from flockcore.replay import replay
 from flockcore.simulation import Simulation
-from flockcore.token import TokenContent, compare, decode
+from flockcore.token import compare, decode
 from flockpit.shiviz import log
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@
     other = sim.fork(seed=7)
 
 State is a pure function of (scenario, seed schedule, fault script, tick). Everything else is
-bookkeeping: checkpoints to get back quickly, records to draw, and branches to keep what an injection
-in the past would have overwritten.
+bookkeeping: checkpoints to get back quickly, records to draw, and branches to keep what an
+injection in the past would have overwritten.
 """
 
 import time

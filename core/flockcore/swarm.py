@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from flockcore.drawing import Plan, draw
 from flockcore.errors import FlockError
-from flockcore.flock.codes import Health
+from flockcore.flock.codes import Health, Result
 from flockcore.kernel.layer import Status
 from flockcore.simulation import Simulation
-from flockcore.token import TokenContent, encode
 
 __all__ = ["Failure", "Outcome", "trial", "unrecovered"]
 
@@ -120,7 +119,7 @@ def unrecovered(simulation: Simulation) -> tuple[str, str] | None:
     """Return what a healed flock still lacks, as name and reason; None when it has recovered.
 
     Every member runs; each holds everybody in its reach ALIVE; each elects its k nearest; no ballot
-    is open.
+    is open; no invariant is violated.
     """
     flock, world = simulation.flock, simulation.world
     if not world.up.all():
@@ -137,8 +136,15 @@ def unrecovered(simulation: Simulation) -> tuple[str, str] | None:
     if len(wrong):
         node = wrong[0]
         return "the nearest are elected", f"node {node} has {_peers(elected[node])}"
-    waiting = int(simulation.series.column("ballots_open")[-1])
-    return ("no ballot is open", f"{waiting} are") if waiting else None
+    table = flock.state.consensus.table
+    waiting = np.argwhere((table.proposer > 0) & (table.result == Result.PENDING))
+    if len(waiting):
+        node, place = waiting[0]
+        proposer = int(flock.row_of[table.proposer[node, place]])
+        reason = f"node {node} waits for ballot {table.ballot[node, place]} of node {proposer}"
+        return "no ballot is open", reason
+    broken = [one for one in simulation.verdicts() if one.status is Status.VIOLATED]
+    return (broken[0].name, broken[0].reason) if broken else None
 
 
 def _nearest(simulation: Simulation) -> NDArray[np.int32]:
@@ -165,14 +171,8 @@ def _flat(table: dict[str, object], prefix: str = "") -> Iterable[tuple[str, obj
 
 
 def _token(simulation: Simulation) -> str:
-    content = TokenContent(
-        scenario=simulation.scenario,
-        schedule=simulation.schedule,
-        tick=simulation.tick,
-        digest=simulation.digest(),
-    )
     try:
-        return encode(content)
+        return simulation.token()
     except FlockError:
         # Too many words for a token; the seed alone draws the same run.
         return (

@@ -312,7 +312,8 @@ class Flock(Layer):
         dead = self.state.heartbeat.health.reshape(-1)[edges] == Health.DEAD
         if self.options.wiring == "upstream":
             dead[:] = False
-        return dead | self.quarantined(edges)
+        barred: Mask = dead | self.quarantined(edges)
+        return barred
 
     def quarantined(self, edges: Indices) -> Mask:
         """Return which edges lead from a quarantined peer."""
