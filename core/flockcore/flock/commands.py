@@ -76,7 +76,10 @@ def _lift(flock: Flock, node: int) -> None:
         return
     state.quarantine.lift(rows, suspect)
     edges = state.channel.edge_from(np.full(len(rows), node, dtype=np.intp), rows)
-    state.topology.unbar(edges[edges >= 0])
+    edges = edges[edges >= 0]
+    # It announced itself before it was silenced: nobody has to wait for it to do so again.
+    state.heartbeat.add(edges, flock.now)
+    state.topology.discover(edges)
     flock.refresh_links()
 
 

@@ -279,7 +279,7 @@ class Flock(Layer):
         moves.append(state.heartbeat.tick(now, None if ticking.all() else ticking))
         changed.append(self._notice([one for one in moves if len(one.edge)], tick))
         self._reelect(np.concatenate(changed))
-        announcing = np.flatnonzero(state.topology.tick(now, ticking).due)
+        announcing = np.flatnonzero(state.topology.tick(now, self._may_announce(now, ticking)).due)
         replies.append(state.consensus.tick(now, ticking))
         self._settle(replies, now, tick)
         self._accuse(now, tick, ticking)
@@ -306,6 +306,17 @@ class Flock(Layer):
         if len(late.edge):
             moves.append(state.heartbeat.receive(late.edge, late.sequence, now))
         return moves, changed
+
+    def _may_announce(self, now: int, ticking: Mask) -> Mask:
+        """A node that has just started keeps to its phase, however short of neighbours it is."""
+        if not self.options.start_stagger:
+            return ticking
+        topology = self.state.topology
+        new = topology.discovery_sequence == 0
+        if not new.any():
+            return ticking
+        early = now - topology.last_discovery < self.options.discovery_period_us
+        return ticking & ~(new & early)
 
     def _barred(self, edges: Indices) -> Mask:
         """Peers that are not electable: held DEAD (Q04) or quarantined (Q26)."""

@@ -87,11 +87,12 @@ def sort_mail(flock: Flock, parcels: list[Parcel]) -> tuple[Beats, Beats, list[P
     """Sort what is read into heartbeats, announcements and letters; drop what is quarantined."""
     if flock.state.quarantine.active:
         parcels = [parcel.take(~flock.quarantined(parcel.edge)) for parcel in parcels]
+    parcels = [parcel for parcel in parcels if len(parcel)]
     beats = [parcel for parcel in parcels if parcel.kind == MessageKind.HEARTBEAT]
     calls = [parcel for parcel in parcels if parcel.kind == MessageKind.DISCOVERY]
     letters = [
         parcel
         for parcel in parcels
-        if parcel.kind not in (MessageKind.HEARTBEAT, MessageKind.DISCOVERY) and len(parcel)
+        if parcel.kind not in (MessageKind.HEARTBEAT, MessageKind.DISCOVERY)
     ]
     return Beats.of(beats, last=True), Beats.of(calls, last=False), letters
