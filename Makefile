@@ -52,7 +52,7 @@ numpy2: .venv-numpy2.0/.installed ## core's fast tests on numpy 2.0.2, the brows
 	$(PY_OLD) -m pytest tests/core -m "not slow" -p no:cacheprovider -q
 
 bench: environment ## measure; ratios and times are printed, never asserted
-	$(PY) -m pytest tests/benchmarks -o python_files="bench_*.py" --benchmark-disable-gc -q -s
+	$(PY) tests/benchmarks/tick.py
 
 browser: environment # find Chromium or install it, and say which
 	$(PY) tests/ui/find_chromium.py --install
