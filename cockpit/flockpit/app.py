@@ -85,7 +85,7 @@ def page() -> None:
     register()
     doc = pn.state.curdoc
     assert doc is not None
-    doc.template = text("page.html")
+    doc.template = text("page.html")  # type: ignore[assignment]
     doc.template_variables["flockpit"] = {
         "tokens": url("css/tokens.css"),
         "page": url("css/page.css"),
@@ -170,7 +170,7 @@ def _run_script() -> None:
         from IPython.display import Javascript, display
     except ImportError:
         return
-    display(Javascript(text("js/cockpit.js")))  # type: ignore[no-untyped-call]
+    display(Javascript(text("js/cockpit.js")))
 
 
 # `panel serve` and `serve` run this file anew for each visitor, under a name of their own.

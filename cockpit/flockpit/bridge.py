@@ -2,8 +2,8 @@
 
 Keys, gestures and the acknowledgement of each painted frame come in; commands that only a browser
 can carry out (copy, download, switch the theme) go out. It is a plain data model that the script
-`assets/js/cockpit.js` looks up by name, so nothing is compiled at run time, no script is inline, and
-it is the same whether the page is served or runs Python itself.
+`assets/js/cockpit.js` looks up by name, so nothing is compiled at run time, no script is inline,
+and it is the same whether the page is served or runs Python itself.
 
 The page may join or drop intermediate values of a property while Python is busy. Both directions
 are therefore queues of numbered entries that the other side acknowledges, and nothing is lost.
@@ -53,7 +53,7 @@ class Link:
     """
 
     def __init__(self) -> None:
-        self.model = Bridge(name=NAME)
+        self.model: Any = Bridge(name=NAME)
         self._handlers: dict[str, Callable[[dict[str, Any]], object]] = {}
         self._orders: deque[list[Any]] = deque(maxlen=_ORDERS_KEPT)
         self._ordered = 0

@@ -3,10 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
-from bokeh.document import Document
 
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
@@ -24,6 +23,9 @@ from flockpit.pacing import Pacer
 from flockpit.playback import SPEEDS
 from flockpit.session import Session, sentence
 from flockpit.sharing import message_log
+
+if TYPE_CHECKING:
+    from bokeh.document import Document
 
 __all__ = ["Cockpit"]
 
@@ -52,9 +54,7 @@ class Cockpit:
         self.verbs = self._verbs()
         self.overlays = Overlays(session)
         self.transport = Transport(session, self.verbs, lambda: self.pacer.frames_per_second)
-        self.deck = FlockDeck(session, self.overlays.view)
-        if theme != "dark":
-            self.deck.apply_theme(theme)
+        self.deck = FlockDeck(session, self.overlays.view, theme)
         self.view = box(
             box(self.transport.view, *self.deck.cards, classes=("page",)),
             classes=self._classes(),
@@ -88,6 +88,7 @@ class Cockpit:
             "heal": lambda: self.deck.faults.partition.heal(),
             "lasso": lambda: self.deck.faults.partition.cut("Lasso"),
             "crash": lambda: self.deck.nodes.crash(),
+            "propose": lambda: self.deck.nodes.propose(),
             "undo": session.undo,
             "fork": lambda: session.fork(),
             "swap": session.swap,
@@ -192,7 +193,9 @@ class Cockpit:
     def _do(self, details: dict[str, Any]) -> None:
         name, argument = details["verb"], details.get("with", "")
         if name == "select":
-            self.deck.select((int(argument),))
+            self.deck.select(tuple(int(node) for node in argument.split(",")))
+        elif name == "scrub":
+            self.session.scrub(int(argument))
         elif name == "switch":
             self.session.switch(argument)
         elif name in self.verbs:

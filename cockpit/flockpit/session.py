@@ -27,8 +27,6 @@ BUDGET_MS = 20.0
 
 _EXTENSION = 500
 """Ticks by which the timeline grows when a run goes on beyond its scenario."""
-_AHEAD_S = 1.5
-"""Wall time that recording a scenario ahead may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +114,7 @@ class Session:
         self.tour: int | None = None
         self._wanted: int | None = None
         self._together: list[int] = []
+        self._scout: Simulation | None = None
         self.touch()
 
     # ------------------------------------------------------------------ reading
@@ -140,7 +139,13 @@ class Session:
     def busy(self) -> bool:
         """Whether there is something to run."""
         wanted = self._wanted is not None or self._opening is not None
-        return (self.playback.playing or wanted) and self.failure is None
+        return (self.playback.playing or wanted or self.exploring) and self.failure is None
+
+    @property
+    def exploring(self) -> bool:
+        """Whether the future is being recorded because there is nothing else to do."""
+        idle = not self.playback.playing and self._wanted is None and self._opening is None
+        return self._scout is not None and idle
 
     @property
     def stop(self) -> TourStop | None:
@@ -169,6 +174,8 @@ class Session:
         if not self.busy:
             return 0
         began, ran = self._clock(), 0
+        if self.exploring:
+            return self._explore(began + budget_ms / 1e3)
         if self._opening is not None:
             return self._reopen(self._opening, began + budget_ms / 1e3)
         with self._failing("running the next tick"):
@@ -279,7 +286,7 @@ class Session:
         Returns:
             Whether they were accepted; otherwise a notice says why not.
         """
-        done = 0
+        done, self._scout = 0, None
         with self._failing("injecting a fault"), self._refusing():
             for fault in faults:
                 self.sim.inject(fault)
@@ -323,6 +330,7 @@ class Session:
             seed: of the draws from the next tick on; None keeps the draws, so that the two differ
                 only by what is injected.
         """
+        self._scout = None
         with self._failing("forking"):
             other = self.sim.fork(seed)
             self.sim, self.beside = other, self.sim
@@ -347,6 +355,7 @@ class Session:
     def switch(self, name: str) -> None:
         """Go to a future that an injection in the past had cut off."""
         self.pause()
+        self._scout = None
         with self._failing("switching branches"), self._refusing():
             self.sim.switch(name)
             self._together = []
@@ -396,21 +405,35 @@ class Session:
             return token_of(self.sim)
         return None
 
-    def record_ahead(self, show: int = 0, seconds: float = _AHEAD_S) -> None:
-        """Run the scenario to its end, as far as the time allows, then show a tick of it.
+    def record_ahead(self, show: int = 0) -> None:
+        """Show a tick of the run, and record what follows whenever there is nothing else to do.
 
-        So there is a whole run to look at and to scrub through from the first moment on.
+        So there is a whole run to look at and to scrub through before anybody presses play.
 
         Args:
             show: the tick to show.
-            seconds: wall time that it may take.
         """
-        began = self._clock()
         with self._failing("recording the scenario"):
-            while self.tick < self.scenario.ticks and self._clock() - began < seconds:
-                self.sim.run(1)
-            self.sim.seek(min(show, self.sim.recorded_until))
+            self.sim.seek(min(show, self.scenario.ticks))
+            self._scout = self.sim.fork()
         self.touch()
+
+    def _explore(self, until: float) -> int:
+        """Let a fork run ahead of the playhead; what it recorded becomes ours when it is done."""
+        scout, ran = self._scout, 0
+        if scout is None or scout.schedule != self.sim.schedule:
+            self._scout = None
+            return 0
+        with self._failing("recording the scenario"):
+            while scout.tick < self.scenario.ticks and self._clock() < until:
+                scout.run(1)
+                ran += 1
+            if scout.tick >= self.scenario.ticks:
+                self._scout = None
+                scout.seek(self.tick)
+                self.sim = scout
+                self.touch()
+        return ran
 
     # ------------------------------------------------------------------ tour
 
@@ -463,7 +486,7 @@ class Session:
 
     def recover(self) -> None:
         """Go back to the last good tick and go on from there."""
-        failure, self.failure = self.failure, None
+        failure, self.failure, self._scout = self.failure, None, None
         if failure is not None:
             with self._failing("going back to the last good tick"):
                 # The tick that failed may have left half a state: come from a checkpoint.

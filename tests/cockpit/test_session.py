@@ -11,9 +11,9 @@ from flockpit.session import Session
 
 
 class Clock:
-    """A clock that the test moves, by itself a little at each look."""
+    """A clock that the test moves; by itself it moves a little at each look."""
 
-    def __init__(self, each=0.0):
+    def __init__(self, each=1e-5):
         self.now = 100.0
         self.each = each
 
@@ -34,6 +34,12 @@ def clock():
 @pytest.fixture
 def session(clock):
     return Session(scenario(), clock=clock)
+
+
+def record(session, show):
+    """Record the whole scenario, then show one tick of it."""
+    session.record_ahead(show)
+    run_until_idle(session)
 
 
 def run_until_idle(session, most=10_000):
@@ -95,7 +101,7 @@ def test_steps_add_up_before_they_are_run(session):
 
 
 def test_scrubbing_pauses_and_keeps_what_is_recorded(session):
-    session.record_ahead(60)
+    record(session, 60)
     session.play()
     session.scrub(25.4)
     session.advance()
@@ -107,7 +113,7 @@ def test_scrubbing_pauses_and_keeps_what_is_recorded(session):
 
 
 def test_going_back_and_forth_gives_the_same_state(session):
-    session.record_ahead(80)
+    record(session, 80)
     before = session.sim.digest()
     for tick in (10, 80, 140, 80):
         session.scrub(tick)
@@ -161,7 +167,7 @@ def test_a_deed_of_several_faults_is_done_or_refused_as_a_whole(session):
 
 
 def test_undo_steps_back_over_the_injection(session):
-    session.record_ahead(50)
+    record(session, 50)
     future = session.sim.digest()
     session.inject(Loss(probability=0.5))
     session.step(30)
@@ -179,7 +185,7 @@ def test_undo_without_an_injection_says_so(session):
 
 
 def test_an_injection_in_the_past_keeps_the_future_as_a_branch(session):
-    session.record_ahead(50)
+    record(session, 50)
     session.inject(Crash(nodes=(1,)))
     (name,) = session.sim.branches
     session.switch(name)
@@ -197,7 +203,7 @@ def test_an_unknown_branch_is_refused(session):
 
 
 def test_a_fork_stands_beside_and_runs_along(session):
-    session.record_ahead(40)
+    record(session, 40)
     trunk = session.sim
     session.fork(9)
     assert session.beside is trunk
@@ -248,17 +254,34 @@ def test_another_scenario_keeps_the_speed(session):
     assert session.playback.speed is SPEEDS[2]
 
 
-def test_recording_ahead_stops_when_it_takes_too_long():
-    session = Session(scenario(ticks=10_000), clock=Clock(each=0.1))
-    session.record_ahead(10_000, seconds=1.0)
-    assert 0 < session.tick < 20
+def test_what_follows_is_recorded_while_there_is_nothing_else_to_do(clock):
+    session = Session(scenario(), clock=Clock(each=0.001))
+    session.record_ahead(50)
+    assert (session.tick, session.sim.recorded_until) == (50, 50)
+    before = session.sim.digest()
+    run_until_idle(session)
+    assert (session.tick, session.sim.recorded_until) == (50, 200)
+    assert session.sim.digest() == before
+
+
+def test_playing_and_injecting_come_before_recording_ahead():
+    session = Session(scenario(), clock=Clock(each=0.001))
+    session.record_ahead(50)
+    session.advance()
+    session.step(2)
+    session.advance()
+    assert (session.tick, session.sim.recorded_until) == (52, 52)
+    session.inject(Crash(nodes=(1,)))
+    run_until_idle(session)
+    assert session.sim.recorded_until == 52
+    assert len(session.sim.injected) == 1
 
 
 # ---------------------------------------------------------------- sharing
 
 
 def test_a_shared_run_is_executed_again_and_found_identical(session):
-    session.record_ahead(70)
+    record(session, 70)
     session.inject(Crash(nodes=(1,)))
     session.step(40)
     session.advance()

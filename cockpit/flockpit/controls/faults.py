@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from math import log
+from typing import Any
 
 import param
 
@@ -23,10 +24,12 @@ from flockpit.texts import count, percent
 
 __all__ = ["FaultPanel"]
 
+type _Pair = tuple[float, float]
+
 _REORDER_BY_US = 5_000
 
 
-class _Knob(ABC):
+class _Knob[Value](ABC):
     """A slider that sets one property of the network.
 
     It follows the script: scrubbing to a time when something else held moves it there.
@@ -47,19 +50,19 @@ class _Knob(ABC):
         self.view = box(self._label, self._slider, self._count, classes=("knob",))
 
     @abstractmethod
-    def _widget(self) -> param.Parameterized:
+    def _widget(self) -> Any:  # noqa: ANN401
         """Make the slider."""
 
     @abstractmethod
-    def _faults(self, value: object) -> tuple[Fault, ...]:
+    def _faults(self, value: Value) -> tuple[Fault, ...]:
         """Return what a value of the slider asks for."""
 
     @abstractmethod
-    def _now(self) -> object:
+    def _now(self) -> Value:
         """Return the value that holds."""
 
     @abstractmethod
-    def _words(self, value: object) -> str:
+    def _words(self, value: Value) -> str:
         """Return the value in words."""
 
     @abstractmethod
@@ -78,7 +81,7 @@ class _Knob(ABC):
         self._say(value)
         self._count.object = f"<span class='small'>{self._proof()}</span>"
 
-    def _say(self, value: object) -> None:
+    def _say(self, value: Value) -> None:
         self._label.object = (
             f"<div class='row' title='{words(EXPLANATIONS[self.kind])}'>"
             f"<span><b>{self.name}</b> <small class='wide'>{self.gloss}</small></span>"
@@ -94,7 +97,7 @@ class _Knob(ABC):
             self.session.inject(*self._faults(event.new))
 
 
-class _LinkKnob(_Knob):
+class _LinkKnob[Value](_Knob[Value]):
     """A slider for a fault that acts on every link alike."""
 
     unit: str
@@ -124,22 +127,22 @@ class _LinkKnob(_Knob):
         return f"{count(done)} {self.unit}"
 
 
-class _ShareKnob(_LinkKnob):
+class _ShareKnob(_LinkKnob[float]):
     """A slider for the share of messages that something happens to."""
 
     @abstractmethod
     def _make(self, share: float) -> Fault:
         """Return the fault for a share above 0."""
 
-    def _widget(self) -> param.Parameterized:
+    def _widget(self) -> Any:  # noqa: ANN401
         label = f"{self.name}: share of messages in per cent"
         return slider(label, start=0, end=50, step=0.5, value=0, hint=EXPLANATIONS[self.kind])
 
-    def _faults(self, value: object) -> tuple[Fault, ...]:
-        share = float(value) / 100  # type: ignore[arg-type]
+    def _faults(self, value: float) -> tuple[Fault, ...]:
+        share = value / 100
         return self._renewed(self._make(share) if share else None)
 
-    def _now(self) -> object:
+    def _now(self) -> float:
         """Several faults of a kind act one after the other."""
         spared = 1.0
         for _, fault in self._held():
@@ -147,8 +150,8 @@ class _ShareKnob(_LinkKnob):
             spared *= 1.0 - fault.probability
         return round(100 * (1.0 - spared), 1)
 
-    def _words(self, value: object) -> str:
-        return percent(float(value) / 100)  # type: ignore[arg-type]
+    def _words(self, value: float) -> str:
+        return percent(value / 100)
 
 
 class _LossKnob(_ShareKnob):
@@ -172,10 +175,10 @@ class _ReorderKnob(_ShareKnob):
         return Reorder(probability=share, by_us=_REORDER_BY_US)
 
 
-class _DelayKnob(_LinkKnob):
+class _DelayKnob(_LinkKnob[_Pair]):
     name, gloss, kind, unit = "Delay", "least + mean", "delay", "delayed"
 
-    def _widget(self) -> param.Parameterized:
+    def _widget(self) -> Any:  # noqa: ANN401
         return range_slider(
             "Delay in milliseconds: least, and least plus mean",
             start=0,
@@ -185,13 +188,13 @@ class _DelayKnob(_LinkKnob):
             hint=f"{EXPLANATIONS[self.kind]} Left handle: the fixed part.",
         )
 
-    def _faults(self, value: object) -> tuple[Fault, ...]:
-        least, both = value  # type: ignore[misc]
+    def _faults(self, value: _Pair) -> tuple[Fault, ...]:
+        least, both = value
         mean = int(1000 * (both - least))
         fault = Delay(min_us=int(1000 * least), mean_us=mean) if both else None
         return self._renewed(fault)
 
-    def _now(self) -> object:
+    def _now(self) -> _Pair:
         least, mean = self._parts()
         return (least, least + mean)
 
@@ -200,8 +203,8 @@ class _DelayKnob(_LinkKnob):
         least = sum(fault.min_us for fault in found) / 1000
         return least, sum(fault.mean_us for fault in found) / 1000
 
-    def _words(self, value: object) -> str:
-        least, both = value  # type: ignore[misc]
+    def _words(self, value: _Pair) -> str:
+        least, both = value
         return f"{least:g} + {both - least:g} ms"
 
     def _proof(self) -> str:
@@ -211,10 +214,10 @@ class _DelayKnob(_LinkKnob):
         return f"p99 {least + mean * log(100):.0f} ms"
 
 
-class _NeighbourKnob(_Knob):
+class _NeighbourKnob(_Knob[int]):
     name, gloss, kind = "Neighbours", "each node elects k", "set_neighbours"
 
-    def _widget(self) -> param.Parameterized:
+    def _widget(self) -> Any:  # noqa: ANN401
         return slider(
             "Neighbours: how many each node elects",
             start=3,
@@ -224,17 +227,17 @@ class _NeighbourKnob(_Knob):
             hint=EXPLANATIONS[self.kind],
         )
 
-    def _faults(self, value: object) -> tuple[Fault, ...]:
-        return (SetNeighbours(k=int(value)),)  # type: ignore[call-overload]
+    def _faults(self, value: int) -> tuple[Fault, ...]:
+        return (SetNeighbours(k=int(value)),)
 
-    def _now(self) -> object:
+    def _now(self) -> int:
         k, tick = self.session.scenario.k, self.session.tick + 1
         for fault in self.session.sim.script.faults:
             if isinstance(fault, SetNeighbours) and (fault.start or 1) <= tick:
                 k = fault.k
         return k
 
-    def _words(self, value: object) -> str:
+    def _words(self, value: int) -> str:
         return f"k = {value:g}"
 
     def _proof(self) -> str:

@@ -1,11 +1,11 @@
 """The card of the selected nodes: what can be done to them, what they know and what is true."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
+import numpy as np
 import panel as pn
 
-from flockcore.flock.codes import Health, ModuleState, NodeStatus
+from flockcore.flock.codes import ModuleState, NodeStatus
 from flockcore.kernel.fault_text import EXPLANATIONS
 from flockcore.kernel.faults import (
     STRICT_MAJORITY,
@@ -21,15 +21,18 @@ from flockcore.kernel.faults import (
     Resume,
     Slow,
 )
-from flockpit.look.assets import icon
 from flockpit.look.widgets import box, button, html, rename
 from flockpit.session import Session
-from flockpit.texts import duration, node, nodes
+from flockpit.texts import node, nodes
 
 __all__ = ["NodePanel"]
 
 _SLOW_EVERY = 5
-_NEVER = 255
+_ACTS = "<p class='words'>Crash loses memory. Pause keeps it and goes silent.</p>"
+_EMPTY = (
+    "<p class='words'><span class='narrow'>Click a node on the map, or draw round several.</span>"
+    "<span class='wide'>Crash loses memory. Pause keeps it and goes silent.</span></p>"
+)
 _WORDS = {
     NodeStatus.UP: "really up",
     NodeStatus.SLOW: "really up, slow",
@@ -44,19 +47,19 @@ class NodePanel:
 
     Args:
         session: where they live.
+        inspector: shows the first selected node.
 
     Attributes:
         selected: nodes that the buttons act on; the first one is inspected.
         view: the card.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, inspector: object) -> None:
         self.session = session
         self.selected: tuple[int, ...] = ()
         self._head = html()
-        self._numbers = html(classes=("numbers-pane", "in-full"))
-        self._peers = html(classes=("scroll", "in-full"))
-        self._say = html(classes=("explain",))
+        self._say = html(_EMPTY, classes=("explain",))
+        self._hint = html(_ACTS, classes=("explain", "narrow"), visible=False)
         self.opened = False
         crash = self._button("Crash", self.crash, "crash")
         self._pause = self._button("Pause", self.pause, "pause")
@@ -70,11 +73,11 @@ class NodePanel:
         self._second = (self._slow, self._lie, propose, inhibit)
         self.view = box(
             self._head,
-            self._numbers,
             box(*self._first, classes=("joined",)),
             box(*self._second, classes=("joined", "in-full")),
             self._say,
-            self._peers,
+            self._hint,
+            box(inspector, classes=("in-full", "inspected")),
             classes=("card", "node"),
         )
 
@@ -128,8 +131,12 @@ class NodePanel:
         self._do(lambda chosen: (Equivocate(nodes=chosen),))
 
     def propose(self) -> None:
-        """Let the first selected node open a ballot."""
-        self._do(lambda chosen: (Propose(node=chosen[0], threshold=STRICT_MAJORITY),))
+        """Let the first selected node open a ballot; with none selected, some node that is up."""
+        up = np.flatnonzero(self.session.sim.world.up)
+        if self.selected or not len(up):
+            self._do(lambda chosen: (Propose(node=chosen[0], threshold=STRICT_MAJORITY),))
+        else:
+            self.session.inject(Propose(node=int(up[0]), threshold=STRICT_MAJORITY))
 
     def inhibit(self) -> None:
         """Let the first selected node cancel the open ballot that it may vote on."""
@@ -177,20 +184,11 @@ class NodePanel:
             f"<button class='link narrow' data-do='{verb}'>{word}</button></small></div>"
         )
         self._buttons()
-        self._numbers.object = self._two_numbers(flock, first)
-        self._peers.object = self._neighbours(flock, first)
-        self._say.object = (
-            "<p class='words narrow'>Crash loses memory. Pause keeps it and goes silent.</p>"
-        )
+        self._say.visible, self._hint.visible = False, True
 
     def _nothing(self) -> None:
         self._head.object = "<div class='row'><h2>Nodes</h2><small>none selected</small></div>"
-        self._numbers.object = ""
-        self._peers.object = ""
-        self._say.object = (
-            "<p class='words'>Click a node on the map, or draw round several."
-            "<span class='wide'> Crash loses memory; pause keeps it and goes silent.</span></p>"
-        )
+        self._say.visible, self._hint.visible = True, False
         self._buttons()
 
     def _buttons(self) -> None:
@@ -198,54 +196,3 @@ class NodePanel:
             widget.disabled = not self.selected
         rename(self._pause, "Resume" if self._those(NodeStatus.PAUSED) else "Pause")
         rename(self._leave, "Join" if self._those(NodeStatus.ABSENT) else "Leave")
-
-    def _two_numbers(self, flock: Any, first: int) -> str:  # noqa: ANN401
-        elected = [peer for peer in flock.elected_peers()[first].tolist() if peer >= 0]
-        belief = flock.belief(first)
-        alive = sum(int(belief[peer]) == Health.ALIVE for peer in elected)
-        load = int(flock.own[0][first]) / 65536
-        return (
-            f"<div class='numbers'><div><b>{load:.2f}</b><span>field</span></div>"
-            f"<div><b>{alive} of {len(elected)}</b><span>neighbours alive</span></div></div>"
-        )
-
-    def _neighbours(self, flock: Any, first: int) -> str:  # noqa: ANN401
-        belief, truth = flock.belief(first), flock.truth
-        silent = _silences(flock, first)
-        elected = [peer for peer in flock.elected_peers()[first].tolist() if peer >= 0]
-        ordered = sorted(elected, key=lambda peer: (int(belief[peer]) in (0, 2, 3), peer))
-        tick_us = self.session.scenario.tick_us
-        rows = [_row(p, int(belief[p]), int(truth[p]), silent.get(p), tick_us) for p in ordered]
-        return f"<ul class='peers'>{''.join(rows)}</ul>"
-
-
-def _silences(flock: Any, observer: int) -> dict[int, int]:  # noqa: ANN401
-    """Microseconds since each peer was heard, by peer."""
-    heard = flock.silence(observer) if hasattr(flock, "silence") else None
-    if heard is None:
-        return {}
-    return {int(peer): int(us) for peer, us in heard}
-
-
-def _row(peer: int, belief: int, truth: int, silent_us: int | None, tick_us: int) -> str:
-    state = Health(belief).name if belief != _NEVER else "UNKNOWN"
-    age = "" if silent_us is None else duration(silent_us // tick_us, tick_us)
-    wrong = _contradiction(belief, truth)
-    return (
-        f"<li><button data-do='select' data-with='{peer}' title='{wrong or 'as it is'}'>"
-        f"{icon(state.lower())}<b>{node(peer)}</b>"
-        f"<span class='{state.lower()}'>{state}{' ' + icon('up') if wrong else ''}</span>"
-        f"<span class='age'>{age}</span></button></li>"
-    )
-
-
-def _contradiction(belief: int, truth: int) -> str:
-    up = truth in (NodeStatus.UP, NodeStatus.SLOW)
-    if up and belief in (Health.SUSPECT, Health.DEAD):
-        return "really up"
-    return "" if up or belief != Health.ALIVE else "really down"
-
-
-def chosen(selected: Sequence[int]) -> tuple[int, ...]:
-    """Return a selection as plain numbers, without repetition."""
-    return tuple(dict.fromkeys(int(index) for index in selected))

@@ -2,6 +2,8 @@
 
 from itertools import groupby
 
+import panel as pn
+
 from flockpit.actions import ACTIONS
 from flockpit.look.assets import icon
 from flockpit.look.widgets import box, html, words
@@ -37,7 +39,8 @@ class Overlays:
         _show(self._failure, self._failure_html() if session.failure is not None else "")
         _show(self._stop, self._stop_html() if session.tour is not None else "")
         _show(self._notice, self._notice_html() if session.notice is not None else "")
-        self._keys.visible = self.keys_shown
+        if self._keys.visible != self.keys_shown:
+            self._keys.visible = self.keys_shown
 
     def _failure_html(self) -> str:
         failure = self.session.failure
@@ -59,22 +62,22 @@ class Overlays:
         assert session.tour is not None
         stops = session.scenario.tour
         number = f"<span class='small quiet'>{session.tour + 1} of {len(stops)}</span>"
-        leave = "<button class='small-button' data-do='end-tour'>Leave the tour</button>"
+        leave = "<button class='small-button' data-do='end-tour'>Leave</button>"
         stop = session.stop
         if stop is None:
             when = clock(stops[session.tour].tick, session.scenario.tick_us)
             return (
                 f"<div class='stop'><div class='row'><span>{icon('tour')}"
-                f"<b>Next stop at {when} s</b></span>{number}</div>"
+                f"<b>Next stop at {when} s</b>{number}</span></div>"
                 f"<div class='acts'>{leave}</div></div>"
             )
         last = session.tour + 1 == len(stops)
         onward = "Done" if last else "Next"
         return (
             f"<div class='stop'><div class='row'><span>{icon('tour')}<b>{words(stop.title)}</b>"
-            f"</span>{number}</div><p>{words(stop.text)}</p><div class='acts'>"
+            f"{number}</span></div><p>{words(stop.text)}</p><div class='acts'>{leave}"
             f"<button class='main-button' data-do='next-stop' data-focus='next-stop'>{onward}"
-            f"</button>{leave}</div></div>"
+            "</button></div></div>"
         )
 
     def _notice_html(self) -> str:
@@ -86,14 +89,15 @@ class Overlays:
         if notice.verb:
             offer = f"<button class='small-button' data-do='{notice.verb}'>{notice.offer}</button>"
         return (
-            f"<div class='notice{stays}' role='status'>{mark}<span>{words(notice.text)}</span>{offer}"
-            f"<button data-do='dismiss' aria-label='Dismiss' title='Dismiss'>{icon('close')}"
+            f"<div class='notice{stays}' role='status'>{mark}<span>{words(notice.text)}</span>"
+            f"{offer}<button data-do='dismiss' aria-label='Dismiss' title='Dismiss'>{icon('close')}"
             "</button></div>"
         )
 
 
-def _show(pane: object, text: str) -> None:
-    pane.param.update(object=text, visible=bool(text))  # type: ignore[attr-defined]
+def _show(pane: pn.pane.HTML, text: str) -> None:
+    if pane.object != text:
+        pane.param.update(object=text, visible=bool(text))
 
 
 def _keys_html() -> str:

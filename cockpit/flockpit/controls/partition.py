@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-import panel as pn
+import param
 from numpy.typing import NDArray
 
 from flockcore.kernel.fault_text import EXPLANATIONS
@@ -182,7 +182,7 @@ class PartitionControl:
         self._heal.disabled = not spans
         rename(self._ways, "Both ways" if self.one_way else "One way")
 
-    def _chosen(self, event: pn.widgets.base.param.parameterized.Event) -> None:
+    def _chosen(self, event: param.parameterized.Event) -> None:
         if not self._setting and event.new is not None:
             self.cut(event.new)
             self.session.touch()
@@ -217,6 +217,6 @@ class PartitionControl:
         dropped = sum(int(network.touched[n]) for n in ordinals)
         tone = "dead" if dropped else "none"
         return (
-            f"<div class='numbers'><div><b>{count(crossed)}</b><span>crossed</span></div>"
-            f"<div><b class='{tone}'>{count(dropped)}</b><span>dropped at the cut</span></div></div>"
+            f"<div class='numbers'><div><b>{count(crossed)}</b><span>crossed</span></div><div>"
+            f"<b class='{tone}'>{count(dropped)}</b><span>dropped at the cut</span></div></div>"
         )

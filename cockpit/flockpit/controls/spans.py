@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flockcore.flock.codes import Code, Result
 from flockcore.kernel.fault_text import label
 from flockcore.kernel.faults import Clear, Command, Crash, Heal, Pause, Restart, Resume
 from flockcore.simulation import Simulation
@@ -105,5 +106,20 @@ def checkpoints(sim: Simulation) -> list[int]:
 
 
 def decisions(sim: Simulation) -> list[tuple[int, str]]:
-    """Return the ticks at which ballots were decided, with the verdict colour of the outcome."""
-    return []
+    """Return when ballots ended, recorded future included, with the verdict colour of the outcome.
+
+    Ballots whose end is not recorded are "open" at the tick of their opening.
+    """
+    logs = sim.records.logs
+    ends, opened = logs["endings"].rows(), logs["proposals"].rows()
+    own = ends["node"] == ends["proposer"]
+    ended = set(zip(ends["node"][own].tolist(), ends["ballot"][own].tolist(), strict=True))
+    outcomes = zip(ends["tick"][own].tolist(), ends["result"][own].tolist(), strict=True)
+    found = [
+        (tick, "holds" if result == Result.APPROVED else "violated") for tick, result in outcomes
+    ]
+    rows = (opened[name].tolist() for name in ("tick", "node", "ballot", "code"))
+    for tick, node, ballot, code in zip(*rows, strict=True):
+        if code == Code.OK and (node, ballot) not in ended:
+            found.append((tick, "open"))
+    return found

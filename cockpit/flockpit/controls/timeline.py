@@ -36,18 +36,19 @@ class Timeline:
     Args:
         session: whose time it shows.
         time: the span in seconds, shared with every figure over time.
+        theme: to begin with.
 
     Attributes:
         view: the card.
     """
 
-    def __init__(self, session: Session, time: Range1d) -> None:
+    def __init__(self, session: Session, time: Range1d, theme: Theme = "dark") -> None:
         self.session = session
         self.width_px = 1200.0
         self._time = time
         # Glyphs end at the frame, so the frame is wider than the span by half a label.
-        self._range = Range1d(0.0, 1.0)
-        self._paint = Paint()
+        self._range = Range1d(start=0.0, end=1.0)
+        self._paint = Paint(theme)
         self._shown: tuple[object, ...] = ()
         self._title = html(classes=("timeline-title",))
         names = "".join(f"<li>{name}</li>" for name in ("faults", "decisions", "checkpoints"))
@@ -119,7 +120,7 @@ class Timeline:
     def _draw_head(self, made: Any) -> None:  # noqa: ANN401
         veil = made.quad(
             left="x", right="end", top=0.0, bottom=84.0, source=self._head, line_color=None,
-            fill_alpha=VEIL_ALPHA["dark"],
+            fill_alpha=VEIL_ALPHA[self._paint.theme],
         )  # fmt: skip
         self._veil = self._paint(veil.glyph, fill_color="surface")
         past = made.segment(0.0, _AXIS, "x", _AXIS, source=self._head, line_width=2)
@@ -133,7 +134,13 @@ class Timeline:
         self._paint(pill, background_fill_color="ink")
 
     def _text(
-        self, made: Any, source: ColumnDataSource, token: str, align: str, y: Any = "y", **more: Any
+        self,
+        made: Any,  # noqa: ANN401
+        source: ColumnDataSource,
+        token: str,
+        align: str,
+        y: str | float = "y",
+        **more: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         drawn = made.text(
             "x", y, text="text", source=source, text_font={"value": FONT},

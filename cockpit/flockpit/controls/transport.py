@@ -51,6 +51,7 @@ class Transport:
         self._verbs = verbs
         self._frames = frames
         self._setting = False
+        self._presets = {_title(name): name for name in Scenario.names()}
         self._digest_at: tuple[object, ...] = ()
         self._digest_text = ""
         self._scenario = menu({}, None, label="scenario", classes=("scenario",), hint="What is run")
@@ -151,7 +152,7 @@ class Transport:
 
     def _update_scenarios(self) -> None:
         mine = self.session.scenario
-        options = {_title(name): name for name in Scenario.names()}
+        options = dict(self._presets)
         value = mine.name if mine.name in options.values() else _CUSTOM
         if value == _CUSTOM:
             options[mine.title or mine.name] = _CUSTOM
@@ -174,7 +175,7 @@ class Transport:
     def _rate_html(self) -> str:
         rate = self._frames()
         behind = self.session.playback.lagging
-        text = f"{rate:.0f} frames/s" if rate else "no frames"
+        text = f"{rate:.0f} frames/s" if rate else "idle"
         hint = "The run cannot keep this speed up" if behind else "Frames that the page painted"
         late = "<br>behind" if behind else ""
         return f"<span class='small quiet' title='{hint}'>{text}{late}</span>"

@@ -68,7 +68,7 @@ def blank_figure(
     """
     made = figure(
         x_range=x_range,
-        y_range=Range1d(*y_range),
+        y_range=Range1d(start=y_range[0], end=y_range[1]),
         tools="",
         toolbar_location=None,
         output_backend="canvas",

@@ -46,23 +46,23 @@ class _Hinted(pn.widgets.Widget):
         return properties
 
 
-class _Button(_Hinted, pn.widgets.Button):
+class _Button(_Hinted, pn.widgets.Button):  # type: ignore[misc]
     pass
 
 
-class _Segments(_Hinted, pn.widgets.RadioButtonGroup):
+class _Segments(_Hinted, pn.widgets.RadioButtonGroup):  # type: ignore[misc]
     pass
 
 
-class _Slider(_Hinted, pn.widgets.FloatSlider):
+class _Slider(_Hinted, pn.widgets.FloatSlider):  # type: ignore[misc]
     pass
 
 
-class _RangeSlider(_Hinted, pn.widgets.RangeSlider):
+class _RangeSlider(_Hinted, pn.widgets.RangeSlider):  # type: ignore[misc]
     pass
 
 
-class _Menu(_Hinted, pn.widgets.Select):
+class _Menu(_Hinted, pn.widgets.Select):  # type: ignore[misc]
     pass
 
 
@@ -116,7 +116,11 @@ def button(
         icon_size="16px",
         **_params("controls", ("button", *classes), more),
     )
-    widget.on_click(lambda _: press())
+
+    def pressed(_event: object) -> None:
+        press()
+
+    widget.on_click(pressed)
     return widget
 
 
