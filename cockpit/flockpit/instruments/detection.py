@@ -196,6 +196,7 @@ class Detection(Figure):
     def _draw(self) -> None:
         made = self._figure
         quiet_axis(made.xaxis[0], self.paint)
+        self._label(_LEAST_MS)
         false = Step(x="x", y="y", mode="after", line_width=1.5, line_dash=[2, 3])
         made.add_glyph(self.sources["false"], self.paint(false, line_color="dead"))
         line = Step(x="x", y="y", mode="after", line_width=2)
@@ -214,14 +215,17 @@ class Detection(Figure):
         said = f"{nodes(subjects)}, {noticed:,} of {found.expected:,}"
         return Headline("Time to detect", (Number("", said),))
 
+    def _label(self, end: float) -> None:
+        marks = [mark for mark in round_values(end, 4) if mark <= 0.92 * end]
+        label_axis(self._figure.xaxis[0], marks, "ms")
+
     def update(self, view: DeckView) -> None:
         """Show a view."""
         found = find(view)
         end = _end(found)
         if self._time.end != end:
             self._time.end = end
-            marks = [mark for mark in round_values(end, 4) if mark <= 0.92 * end]
-            label_axis(self._figure.xaxis[0], marks, "ms")
+            self._label(end)
         super().update(view)
         put(self._below, _below(view))
 

@@ -56,7 +56,8 @@ _NAMES = {"mean": "mean load", "slope": "steepest gradient"}
 def _scale(view: DeckView) -> Scale:
     found = columns(view)
     highest = max(float(found[name].max(initial=0.0)) for name in ("mean", "slope"))
-    return nice_scale(1.12 * highest, 3, least=0.25)
+    room = min(1.12 * highest, 1.0) if highest <= 1.0 else highest
+    return nice_scale(room, 3, least=0.25)
 
 
 def side_difference(view: DeckView) -> float | None:

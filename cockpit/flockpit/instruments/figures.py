@@ -134,6 +134,7 @@ def add_text(
     *,
     halo: bool = True,
     view: CDSView | None = None,
+    level: str = "glyph",
     **more: Any,  # noqa: ANN401
 ) -> list[Text]:
     """Write the rows of a source (x, y, text), with a halo that keeps it legible on any ground.
@@ -145,6 +146,7 @@ def add_text(
         token: colour of the words.
         halo: whether the words lie on something else than the card.
         view: the rows that are written; all of them by default.
+        level: what the words lie above: `overlay` is above the veil.
         more: further properties of the glyph.
 
     Returns:
@@ -159,7 +161,7 @@ def add_text(
         "text_baseline": {"value": "middle"},
         **more,
     }
-    rows: dict[str, Any] = {} if view is None else {"view": view}
+    rows: dict[str, Any] = {"level": level} if view is None else {"level": level, "view": view}
     glyphs = []
     if halo:
         behind = Text(**properties, text_outline_width={"value": 4})

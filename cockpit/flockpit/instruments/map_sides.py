@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flockcore.flock.codes import NodeStatus
+from flockcore.kernel.faults import Cut, Partition
 from flockpit.instruments.base import Columns
 from flockpit.instruments.map_columns import selected_nodes
 from flockpit.instruments.outlines import cut_line, outline, outline_reach, side_reach
@@ -124,15 +125,27 @@ def label_columns(view: DeckView) -> Columns:
     return rows
 
 
+def _ways(view: DeckView) -> str:
+    """Which ways a one-way partition stops, by the letters of its sides."""
+    letters = {int(n): _letter(at) for at, nodes in enumerate(_members(view)) for n in nodes}
+    for span in view.cuts:
+        fault = span.fault
+        if isinstance(fault, Partition) and fault.one_way:
+            rest = sorted(set(letters) - {n for group in fault.groups for n in group})
+            groups = [*fault.groups, tuple(rest)]
+            named = [letters.get(group[0], "") if group else "" for group in groups]
+            return ", ".join(f"{named[a]} → {named[b]}" for a, b in fault.one_way) + " "
+    return ""
+
+
 def cut_words(view: DeckView) -> tuple[str, str]:
     """Return since when the flock is cut, and what the cut let through and dropped."""
     if not view.cuts:
         return "", ""
     since = min(span.start for span in view.cuts)
     passed, dropped = view.crossed()
-    one_way = any(getattr(span.fault, "one_way", ()) for span in view.cuts)
     return (
-        f"{'one way ' if one_way else ''}cut since {clock(since, round(view.seconds * 1e6))} s",
+        f"{_ways(view)}cut since {clock(since, round(view.seconds * 1e6))} s",
         f"{count(passed)} crossed, {count(dropped)} dropped",
     )
 
@@ -161,7 +174,12 @@ def _cut_ends(view: DeckView) -> tuple[list[tuple[float, float]], bool]:
         ends = [(float(x[end]), float(y[end])) for end in (0, -1)]
         lying = abs(ends[0][0] - ends[1][0]) > abs(ends[0][1] - ends[1][1])
         return sorted(ends, key=lambda end: end[0] if lying else -end[1]), lying
-    least, most = view.positions.min(axis=0), view.positions.max(axis=0)
+    links = [span.fault for span in view.cuts if isinstance(span.fault, Cut)]
+    if links and len(links) == len(view.cuts):
+        x, y = view.positions[[links[0].source, links[0].target]].mean(axis=0).tolist()
+        return [(x, y), (x, y)], False
+    reach = _reach(view)
+    least, most = view.positions.min(axis=0) - reach, view.positions.max(axis=0) + reach
     middle = float(least[0] + most[0]) / 2.0
     return [(middle, float(most[1])), (middle, float(least[1]))], False
 

@@ -52,7 +52,7 @@ class Strip(Figure):
         self.figure: Any = axis.chart(self.paint, scale)
         add_text(
             self.figure, self.paint, self.sources["empty"], "text2",
-            text_align={"value": "center"},
+            text_align={"value": "center"}, level="overlay",
         )  # fmt: skip
 
     def draw_beside(self) -> None:

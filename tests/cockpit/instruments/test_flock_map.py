@@ -165,6 +165,19 @@ def test_the_cut_proves_itself(split):
     assert cut_word_columns(split)["text"] == [since, proof]
 
 
+def test_a_one_way_cut_says_which_way(runs):
+    view = runs.view(260, name="one-way-cut", until=300)
+    assert cut_words(view)[0].startswith("A → B cut since ")
+    assert view.crossed()[0] > 0
+
+
+def test_a_cut_link_is_labelled_beside_it(runs):
+    view = DeckView(fork_with(runs.at(180), Cut(source=0, target=1), ticks=1))
+    found, middle = cut_word_columns(view), view.positions[:2].mean(axis=0)
+    assert found["x"] == pytest.approx([middle[0]] * 2)
+    assert found["y"] == pytest.approx([middle[1]] * 2)
+
+
 def test_three_sides_have_three_letters(runs):
     view = runs.view(260, name="three-way-split", until=300)
     assert side_columns(view)["text"] == ["A", "B", "C"]
