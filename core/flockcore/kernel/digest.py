@@ -1,10 +1,9 @@
 """Digests of state: SHA-256 over a canonical form, equal on every platform.
 
-The canonical form of a captured state is, for each name in order of code points: the length of the
-name and the name, the length of the packed header and the header, the number of data bytes and the
-data (see `flockcore.kernel.packing`). It depends on values, shapes and kinds alone: an index table
-has the same digest where `numpy.intp` is 32 bits. Only exact layers are digested; a float array
-enters with its bits as they are.
+The canonical form of a captured state is, for each name in order of code points, the name and the
+parts of the packed array (see `flockcore.kernel.packing`), each after its length in eight bytes. It
+depends on values, shapes and kinds alone: an index table has the same digest where `numpy.intp` is
+32 bits. Only exact layers are digested; a float array enters with its bits as they are.
 """
 
 import hashlib
@@ -33,7 +32,7 @@ def digest(captured: Mapping[str, NDArray[Any] | Packed]) -> bytes:
     for name in sorted(captured):
         value = captured[name]
         packed = value if isinstance(value, Packed) else pack(value)
-        for part in (name.encode(), packed.header(), packed.data):
+        for part in (name.encode(), *packed.parts()):
             running.update(len(part).to_bytes(8, "little"))
             running.update(part)
     return running.digest()

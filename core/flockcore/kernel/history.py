@@ -24,7 +24,8 @@ from flockcore.kernel.packing import Packed, pack, unpack
 __all__ = ["Checkpoint", "History"]
 
 _SMOOTHING = 1 / 16
-_OVERHEAD = 0.05
+_OFFER_SMOOTHING = 1 / 4
+_OVERHEAD = 0.15
 """Most of the running time that taking checkpoints may add."""
 
 _by_tick = attrgetter("tick")
@@ -156,7 +157,7 @@ class History:
         checkpoint = Checkpoint(tick, arrays)
         self._checkpoints.insert(position, checkpoint)
         self._store.hold(checkpoint)
-        self._offer_s = self._timer() - started
+        self._offer_s += (self._timer() - started - self._offer_s) * _OFFER_SMOOTHING
         self._store.thin(self)
         if position and checkpoint not in self._checkpoints:
             # The budget holds no second checkpoint: try less and less often.

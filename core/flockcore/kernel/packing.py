@@ -6,6 +6,7 @@ shape and values alone, never on the width in which a platform stores an index: 
 bits natively and 32 bits in the browser, and both pack to the same bytes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,10 @@ __all__ = ["Packed", "pack", "unpack"]
 _SMALL = 32
 """Arrays of at most this many elements are stored at full width: looking for less costs more."""
 
+_FAR = (1 << 32) - 1
+"""Offset from the least element at which one is packed apart."""
+_MOST_FAR = 0.75
+"""Share of far elements above which packing them apart gains too little."""
 _CODE = {1: "<u1", 2: "<u2", 4: "<u4", 8: "<u8"}
 
 
@@ -30,29 +35,32 @@ class Packed:
         kind: `b` (bool, eight to a byte), `i`, `u` (offsets from `base`), `f` or `c` (bytes).
         shape: Shape of the array.
         base: Least value of an integer array; 0 for the other kinds.
-        top: Value written as an all-ones code, when one far-off maximum (a time that means
-            "never") would widen every other element; else None.
         width: Bytes of one element; 0 when all elements equal `base`.
         data: The elements in C order, little-endian.
+        rest: The elements written as all-ones codes in `data`: those so far above the others (times
+            that mean "never") that they would widen every one; else None.
         dtype: Where `unpack` has to return to. Not part of the canonical form.
     """
 
     kind: str
     shape: tuple[int, ...]
     base: int
-    top: int | None
     width: int
     data: bytes
+    rest: "Packed | None"
     dtype: np.dtype[Any] = field(compare=False)
 
     @property
     def nbytes(self) -> int:
         """Bytes held, without Python's own overhead."""
-        return len(self.data)
+        return len(self.data) + (self.rest.nbytes if self.rest else 0)
 
-    def header(self) -> bytes:
-        """Everything but the elements, as canonical text."""
-        return f"{self.kind}{self.shape}{self.base},{self.top},{self.width}".encode()
+    def parts(self) -> Iterator[bytes]:
+        """The canonical form: a header in text, the elements, and the same of the rest."""
+        yield f"{self.kind}{self.shape}{self.base},{self.width}".encode()
+        yield self.data
+        if self.rest:
+            yield from self.rest.parts()
 
 
 def pack(array: NDArray[Any]) -> Packed:
@@ -72,10 +80,11 @@ def pack(array: NDArray[Any]) -> Packed:
         return _pack_integers(array)
     if kind == "b":
         data = np.packbits(array, axis=None).tobytes()
-        return Packed(kind, array.shape, 0, None, 1, data, array.dtype)
+        return Packed(kind, array.shape, 0, 1, data, None, array.dtype)
     if kind in "fc":
         ordered = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        return Packed(kind, array.shape, 0, None, ordered.itemsize, ordered.tobytes(), array.dtype)
+        data = ordered.tobytes()
+        return Packed(kind, array.shape, 0, ordered.itemsize, data, None, array.dtype)
     raise FlockError(f"state of dtype {array.dtype}; allowed: bool, integers, floats, complex")
 
 
@@ -96,31 +105,31 @@ def _pack_integers(array: NDArray[Any]) -> Packed:
     if array.size <= _SMALL:
         # Through the kind's widest type, so that the sign of a narrow element is kept.
         data = array.astype(f"<{kind}8").tobytes()
-        return Packed(kind, shape, 0, None, 8, data, dtype)
+        return Packed(kind, shape, 0, 8, data, None, dtype)
     low, high = int(array.min()), int(array.max())
     if low == high:
-        return Packed(kind, shape, low, None, 0, b"", dtype)
+        return Packed(kind, shape, low, 0, b"", None, dtype)
     width = _width(high - low)
     if width == 8:
-        return _pack_around_top(array, low, high)
+        return _pack_far(array, low)
     codes = array.astype(_CODE[width])
     codes -= codes.dtype.type(low % (1 << 8 * width))
-    return Packed(kind, shape, low, None, width, codes.tobytes(), dtype)
+    return Packed(kind, shape, low, width, codes.tobytes(), None, dtype)
 
 
-def _pack_around_top(array: NDArray[Any], low: int, high: int) -> Packed:
-    """Pack 8-byte integers whose range needs 8 bytes: is it the maximum alone that does?"""
-    kind = array.dtype.kind
-    far = array == high
-    # Multiplying and or-ing is three times as fast here as selecting by a mask.
+def _pack_far(array: NDArray[Any], low: int) -> Packed:
+    """Pack 8-byte integers of a range that needs 8 bytes: the far ones apart, if there are any."""
+    kind, shape = array.dtype.kind, array.shape
     offsets = array.view(np.uint64) - np.uint64(low % (1 << 64))
+    far = offsets >= np.uint64(_FAR)
+    if np.count_nonzero(far) > _MOST_FAR * far.size:
+        return Packed(kind, shape, low, 8, offsets.astype("<u8").tobytes(), None, array.dtype)
+    # Multiplying and or-ing is three times as fast here as selecting by a mask.
     near = offsets * ~far
     width = _width(int(near.max()) + 1)
-    if width == 8:
-        return Packed(kind, array.shape, low, None, 8, offsets.astype("<u8").tobytes(), array.dtype)
     codes = near.astype(_CODE[width])
     codes |= far * codes.dtype.type((1 << 8 * width) - 1)
-    return Packed(kind, array.shape, low, high, width, codes.tobytes(), array.dtype)
+    return Packed(kind, shape, low, width, codes.tobytes(), pack(array[far]), array.dtype)
 
 
 def _unpack_integers(packed: Packed) -> NDArray[Any]:
@@ -133,8 +142,8 @@ def _unpack_integers(packed: Packed) -> NDArray[Any]:
     values = codes.astype(unsigned)
     values += unsigned.type(packed.base % (1 << 8 * dtype.itemsize))
     result = values.view(dtype)
-    if packed.top is not None:
-        result[codes == (1 << 8 * packed.width) - 1] = packed.top
+    if packed.rest:
+        result[codes == (1 << 8 * packed.width) - 1] = unpack(packed.rest)
     return result.reshape(packed.shape)
 
 

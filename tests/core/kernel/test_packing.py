@@ -53,14 +53,31 @@ def test_the_smallest_code_that_fits_is_taken():
     assert pack(np.ones(8000, dtype=bool)).nbytes == 1000
 
 
-@pytest.mark.parametrize("span", [254, 255, 256, 65534, 65535, 65536])
-def test_a_far_off_maximum_costs_no_width(span):
-    times = np.arange(span + 1, dtype=np.int64)
-    times[7] = np.iinfo(np.int64).max
+@pytest.mark.parametrize("span", [254, 255, 256, 65534, 65535, 65536, 2**32 - 2, 2**32 - 1])
+@pytest.mark.parametrize("never", [2**63 - 1, 2**40])
+def test_far_off_elements_cost_the_others_no_width(span, never):
+    times = np.arange(1000, dtype=np.int64) % (span + 1)
+    times[3] = span
+    times[7:9] = never
     packed = pack(times)
-    assert packed.top == np.iinfo(np.int64).max
     assert packed.width <= 4
     assert_lossless(times)
+
+
+def test_several_groups_of_far_off_elements_are_packed_one_by_one():
+    times = np.arange(6000, dtype=np.int64)
+    times[1::3] += 2**62
+    times[2::3] = 2**63 - 1
+    packed = pack(times)
+    assert (packed.width, packed.rest.width, packed.rest.rest.width) == (2, 2, 0)
+    assert_lossless(times)
+
+
+def test_words_without_any_order_are_stored_as_they_are():
+    words = np.random.Philox(5).random_raw(50_000)
+    packed = pack(words)
+    assert (packed.width, packed.rest) == (8, None)
+    assert_lossless(words)
 
 
 @given(hnp.arrays(np.int32, st.integers(0, 100)))

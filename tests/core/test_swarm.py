@@ -1,0 +1,74 @@
+import pytest
+
+from flockcore import swarm
+from flockcore.drawing import draw
+from flockcore.errors import FlockError
+from flockcore.kernel.faults import KINDS, Command
+from flockcore.kernel.layer import Status, Verdict
+from flockcore.kernel.script import Script
+from flockcore.scenario import Scenario
+from flockcore.simulation import Simulation
+from flockcore.token import decode
+
+PLANS = [draw(seed) for seed in range(300)]
+
+
+def test_a_plan_is_a_function_of_its_seed():
+    assert draw(11) == PLANS[11]
+    assert draw(11) != draw(12)
+    with pytest.raises(FlockError, match="seed -1"):
+        draw(-1)
+
+
+def test_every_kind_of_fault_and_command_is_drawn():
+    drawn = {fault.kind_name for plan in PLANS for fault in plan.scenario.faults}
+    assert drawn == set(KINDS)
+
+
+def test_parameters_vary():
+    for name in ("nodes", "k", "reach", "metric", "layout", "period_us", "network", "flock"):
+        values = {getattr(plan.scenario, name) for plan in PLANS}
+        assert len(values) > 3 or name in {"metric", "period_us"}, name
+        assert len(values) > 1
+
+
+def test_after_the_safety_phase_nothing_strikes():
+    for plan in PLANS:
+        script = Script(plan.scenario.faults)
+        assert script.holding(plan.safety + 1) == []
+        assert script.links(plan.safety + 1) == []
+        for fault in plan.scenario.faults:
+            if isinstance(fault, Command) and fault.kind_name != "lift":
+                assert fault.start <= plan.safety
+        assert plan.scenario.ticks > plan.safety + 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_a_run_of_the_swarm_holds(seed):
+    outcome = swarm.trial(seed)
+    assert outcome.failure is None, outcome.report("")
+
+
+def test_a_violation_is_narrowed_down_to_its_tick(monkeypatch):
+    plain = Simulation.verdicts
+    broken = Verdict("no miracles", Status.VIOLATED, "node 3 walked on water")
+    monkeypatch.setattr(
+        Simulation, "verdicts", lambda self: [*plain(self), *([broken] if self.tick >= 33 else [])]
+    )
+    outcome = swarm.trial(1)
+    assert outcome.failure == swarm.Failure("safety", "no miracles", 33, "node 3 walked on water")
+    report = outcome.report("9.9")
+    for words in ("seed 1:", "no miracles", "tick 33", "9.9", "nodes", outcome.token):
+        assert words in report
+    content = decode(outcome.token)
+    assert content.tick == 33
+    again = Simulation(content.scenario)
+    again.run(33)
+    assert again.digest() == content.digest
+
+
+def test_a_flock_in_trouble_has_not_recovered():
+    simulation = Simulation(Scenario.load("split-brain"))
+    simulation.run(200)
+    assert swarm.unrecovered(simulation) is None
