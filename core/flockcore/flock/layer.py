@@ -12,21 +12,19 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from flockcore.flock import membership, settings_of
-from flockcore.flock.ballot import SUPERMAJORITY
-from flockcore.flock.codes import Code, Health, MessageKind, ModuleState, NodeStatus, ProposalKind
-from flockcore.flock.codes import Result as BallotResult
+from flockcore.flock.codes import Code, Health, MessageKind, ModuleState
 from flockcore.flock.commands import carry_out, refuse
 from flockcore.flock.consensus import Consensus
 from flockcore.flock.decay import FIELD_COUNT, Component
 from flockcore.flock.evidence import EvidenceOptions
 from flockcore.flock.fields import FieldRegion, publish
 from flockcore.flock.fixed import ONE
+from flockcore.flock.floor import Floor
 from flockcore.flock.heartbeat import Heartbeat
 from flockcore.flock.invariants import verdicts
 from flockcore.flock.neighbourhood import Links, sense
 from flockcore.flock.options import FlockOptions
-from flockcore.flock.outbox import Completions, Outbox, Reply
-from flockcore.flock.quarantine import EvidenceBook, Quarantine, to_letters
+from flockcore.flock.quarantine import EvidenceBook, Quarantine
 from flockcore.flock.reach import REACH, Metric, Reach, hearers, reach
 from flockcore.flock.reading import Beats, sort_mail
 from flockcore.flock.reports import (
@@ -44,9 +42,9 @@ from flockcore.flock.tables import Accusations, Counters, FlockState
 from flockcore.flock.tasks import Tasks
 from flockcore.flock.topology import Topology
 from flockcore.flock.transitions import Transitions
-from flockcore.flock.voting import answer, join_replies, post, send_order
+from flockcore.flock.voting import send_order
 from flockcore.flock.wire import OCTETS
-from flockcore.kernel.channel import Channel, InboxRule, Parcel
+from flockcore.kernel.channel import Channel, InboxRule
 from flockcore.kernel.clock import Clock
 from flockcore.kernel.faults import Equivocate, Fault
 from flockcore.kernel.layer import Event, Layer, Verdict
@@ -64,11 +62,8 @@ type Indices = NDArray[np.intp]
 type Mask = NDArray[np.bool_]
 type Custom = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
 
-_BACKOFF_TICKS = 16
-_EVIDENCE_LEAD_TICKS = 4
 
-
-class Flock(Layer):
+class Flock(Floor, Layer):
     """All modules of a flock.
 
     Args:
@@ -278,7 +273,7 @@ class Flock(Layer):
         replies = self._read_letters(letters, now)
         moves.append(state.heartbeat.tick(now, None if ticking.all() else ticking))
         changed.append(self._notice([one for one in moves if len(one.edge)], tick))
-        self._reelect(np.concatenate(changed))
+        self.reelect(np.concatenate(changed))
         announcing = np.flatnonzero(state.topology.tick(now, self._may_announce(now, ticking)).due)
         replies.append(state.consensus.tick(now, ticking))
         self._settle(replies, now, tick)
@@ -316,7 +311,8 @@ class Flock(Layer):
         if not new.any():
             return ticking
         early = now - topology.last_discovery < self.options.discovery_period_us
-        return ticking & ~(new & early)
+        allowed: Mask = ticking & ~(new & early)
+        return allowed
 
     def _barred(self, edges: Indices) -> Mask:
         """Peers that are not electable: held DEAD (Q04) or quarantined (Q26)."""
@@ -355,7 +351,8 @@ class Flock(Layer):
         upstream = self.options.wiring == "upstream"
         return np.concatenate([changed, topology.lose(dead, keep_unelected=upstream)])
 
-    def _reelect(self, rows: Indices) -> None:
+    def reelect(self, rows: Indices) -> None:
+        """Take note of rows whose elected set changed."""
         if not len(rows):
             return
         rows = np.unique(rows)
@@ -367,194 +364,6 @@ class Flock(Layer):
         """Rebuild what is derived from the topology and the beliefs."""
         self.links = Links.of(self.state.topology)
         self.tally.recount(self)
-
-    def _read_letters(self, letters: list[Parcel], now: int) -> list[Reply]:
-        if not letters:
-            return []
-        state = self.state
-        before = np.count_nonzero(state.consensus.table.proposer, axis=1)
-        self._log_votes(letters)
-        replies = answer(state.consensus, state.book, state.channel, self.ids, letters, now)
-        grown = np.count_nonzero(state.consensus.table.proposer, axis=1) - before
-        state.counters.started += np.maximum(grown, 0)
-        return replies
-
-    def _log_votes(self, letters: list[Parcel]) -> None:
-        for parcel in letters:
-            if parcel.kind == MessageKind.VOTE:
-                self.records.logs["votes"].append(
-                    self.present_tick,
-                    len(parcel),
-                    node=parcel.edge // self.slots,
-                    voter=self.state.channel.source(parcel.edge),
-                    ballot=parcel.body[:, 1],
-                    vote=parcel.body[:, 2],
-                )
-
-    def _settle(self, replies: list[Reply], now: int, tick: int) -> None:
-        """Send what the engine has to say, count what ended, act on quarantines."""
-        outbox, ended = join_replies(replies)
-        self.count_endings(ended, tick)
-        self._enforce(ended, now)
-        evidence = [reply.evidence for reply in replies if reply.evidence.size]
-        for piece in evidence:
-            fresh = self.state.book.add(piece, self.evidence_options, now)
-            seen = fresh & (piece.witness[:, 0] == self.ids[piece.holder])
-            if seen.any():
-                outbox = Outbox.join([outbox, to_letters(piece.take(seen))])
-                self._plan(piece.holder[seen], piece.suspect[seen], tick)
-        self.post(outbox, tick)
-
-    def post(self, outbox: Outbox, tick: int, *, command: bool = False) -> None:
-        """Send letters and count them."""
-        if not outbox.size:
-            return
-        state = self.state
-        sender, copies, octets = post(
-            state.channel,
-            outbox,
-            row_of=self.row_of,
-            lying=self.lying,
-            tick=tick,
-            command=command,
-        )
-        np.add.at(state.counters.sent, sender, copies)
-        np.add.at(state.counters.octets, sender, octets)
-
-    def count_endings(self, ended: Completions, tick: int) -> None:
-        """Count and log ballots that ended."""
-        if not ended.size:
-            return
-        counters = self.state.counters
-        for results, counter in (
-            ((BallotResult.APPROVED, BallotResult.REJECTED), counters.completed),
-            ((BallotResult.CANCELLED,), counters.cancelled),
-            ((BallotResult.TIMEOUT,), counters.timed_out),
-            ((BallotResult.EXPIRED,), counters.expired),
-        ):
-            np.add.at(counter, ended.row[np.isin(ended.result, results)], 1)
-        self.tally.endings(ended, self.ids)
-        self.records.logs["endings"].append(
-            tick,
-            ended.size,
-            node=ended.row,
-            proposer=self.row_of[ended.proposer],
-            ballot=ended.ballot,
-            kind=ended.kind,
-            data=ended.data,
-            result=ended.result,
-            votes=ended.votes,
-            yes=ended.yes,
-            no=ended.no,
-            eligible=ended.eligible,
-        )
-
-    def _enforce(self, ended: Completions, now: int) -> None:
-        """Silence the suspects of approved quarantines where there is evidence (Q26)."""
-        mine = (ended.kind == ProposalKind.QUARANTINE) & (ended.result == BallotResult.APPROVED)
-        if not (self.options.enforce_quarantine and mine.any()):
-            return
-        row, suspect = ended.row[mine], ended.data[mine]
-        row, first = np.unique(row, return_index=True)
-        suspect = suspect[first]
-        believed = self.state.book.accuses(row, suspect) & (suspect != self.ids[row])
-        row, suspect = row[believed], suspect[believed]
-        done = self.state.quarantine.execute(row, suspect, now) == Code.OK
-        edge = self.state.channel.edge_from(self.row_of[suspect[done]], row[done])
-        edge = edge[edge >= 0]
-        self.state.heartbeat.remove(edge)
-        changed = self.state.topology.lose(edge)
-        self._reelect(np.concatenate([changed, self.state.topology.bar(edge)]))
-        self.records.logs["notes"].append(
-            self.present_tick,
-            int(done.sum()),
-            code=1,
-            node=row[done],
-            other=self.row_of[suspect[done]],
-        )
-        self.tally.recount(self)
-
-    def _plan(self, holder: Indices, suspect: NDArray[np.int32], tick: int) -> None:
-        """Plan to ask for a quarantine, after a draw so that not everybody asks at once."""
-        words = self.network.streams.raw("flock/backoff", tick, self.world.nodes)
-        wait = (words[holder] % np.uint64(_BACKOFF_TICKS)).astype(np.int64)
-        free = self.state.accusations.suspect[holder] == 0
-        self.state.accusations.suspect[holder[free]] = suspect[free]
-        self.state.accusations.due[holder[free]] = tick + _EVIDENCE_LEAD_TICKS + wait[free]
-        self.records.logs["notes"].append(
-            tick, len(holder), code=0, node=holder, other=self.row_of[suspect]
-        )
-
-    def _accuse(self, now: int, tick: int, ticking: Mask) -> None:
-        plans = self.state.accusations
-        due = np.flatnonzero((plans.suspect > 0) & (plans.due <= tick) & ticking)
-        if not len(due):
-            return
-        suspect = plans.suspect[due].copy()
-        plans.suspect[due] = 0
-        table = self.state.consensus.table
-        asked = (table.kind[due] == ProposalKind.QUARANTINE) & (table.proposer[due] > 0)
-        known = (asked & (table.data[due] == suspect[:, None])).any(axis=1)
-        go = ~known & ~self.state.quarantine.holds(due, suspect)
-        for row, one in zip(due[go].tolist(), suspect[go].tolist(), strict=True):
-            self.propose(row, ProposalKind.QUARANTINE, one, SUPERMAJORITY, now, tick, without=one)
-
-    def propose(
-        self,
-        row: int,
-        kind: int,
-        data: int,
-        threshold: int,
-        now: int,
-        tick: int,
-        *,
-        without: int = 0,
-        command: bool = False,
-    ) -> tuple[int, int]:
-        """Open a ballot among the elected neighbours of a node (section 9.8).
-
-        Returns:
-            The code, and the ballot id (0 where refused).
-        """
-        state = self.state
-        rows = np.array([row], dtype=np.intp)
-        edges = state.topology.elected_edges()[rows]
-        peers = np.where(edges >= 0, self.ids[state.channel.source(np.maximum(edges, 0))], 0)
-        if self.options.electorate == "heard":
-            health = state.heartbeat.health.reshape(-1)[np.maximum(edges, 0)]
-            peers = np.where((health == Health.ALIVE) | (health == Health.SUSPECT), peers, 0)
-        state.consensus.set_electorate(rows, peers)
-        reply = state.consensus.propose(
-            rows,
-            kind,
-            data,
-            threshold,
-            now,
-            min_electors=state.topology.min_neighbours if self.options.quorum_guard else 0,
-            without=without,
-        )
-        code, ballot = int(reply.code[0]), int(reply.ballot[0])
-        if code == Code.OK:
-            state.counters.started[row] += 1
-            self.tally.opened += 1
-        electors = np.full(16, -1, dtype=np.int32)
-        voters = [int(self.row_of[one]) for one in peers[0] if one > 0 and one != without]
-        electors[: len(voters)] = voters
-        if self.options.allow_self_vote:
-            electors[len(voters)] = row
-        self.records.logs["proposals"].append(
-            tick,
-            1,
-            node=row,
-            code=code,
-            ballot=ballot,
-            kind=kind,
-            data=data,
-            threshold=threshold,
-            voters=electors,
-        )
-        self.post(reply.outbox, tick, command=command)
-        return code, ballot
 
     def _sense_and_publish(self, now: int, ticking: Mask) -> None:
         """Phases 4, 5b, 6 and 7: gradients, slack, one task, and the own field for others."""
@@ -649,113 +458,7 @@ class Flock(Layer):
         self._degrees = np.diff(out.start)
         self.refresh_links()
 
-    # ------------------------------------------------------------------ reading
-
-    @property
-    def channel(self) -> Channel:
-        """Messages under way."""
-        return self.state.channel
-
-    @property
-    def heartbeat(self) -> Heartbeat:
-        """Beliefs."""
-        return self.state.heartbeat
-
-    @property
-    def topology(self) -> Topology:
-        """Known and elected peers."""
-        return self.state.topology
-
-    @property
-    def region(self) -> FieldRegion:
-        """Published fields."""
-        return self.state.region
-
-    @property
-    def own(self) -> NDArray[np.int64]:
-        """Own fields, raw Q16.16, shape (6, N)."""
-        return self.state.own
-
-    @property
-    def gradients(self) -> NDArray[np.int64]:
-        """Neighbourhood minus own, raw Q16.16, shape (6, N)."""
-        return self.state.gradient
-
-    @property
-    def stale(self) -> Mask:
-        """Nodes whose gradient is older than the last tick, shape (N,)."""
-        return self.state.stale
-
-    @property
-    def module_state(self) -> NDArray[np.uint8]:
-        """`ModuleState` of each node, shape (N,)."""
-        return self.state.module
-
-    @property
-    def positions(self) -> NDArray[np.int64]:
-        """Places on the plane, shape (N, 2)."""
-        return self.world.position[:, :2]
-
-    @property
-    def peer(self) -> NDArray[np.int32]:
-        """Who is in each node's reach, -1 for nobody, shape (N, R)."""
-        return self.state.topology.peer
-
-    @property
-    def truth(self) -> NDArray[np.uint8]:
-        """`NodeStatus` of each node, shape (N,)."""
-        world = self.world
-        status = np.where(world.every > 1, NodeStatus.SLOW, NodeStatus.UP)
-        status = np.where(world.paused, NodeStatus.PAUSED, status)
-        status = np.where(world.crashed, NodeStatus.CRASHED, status)
-        return np.where(world.absent, NodeStatus.ABSENT, status).astype(np.uint8)
-
-    def elected_peers(self) -> NDArray[np.int32]:
-        """Elected neighbours, nearest first, -1 for none, shape (N, k)."""
-        return self.state.topology.elected_peers()
-
-    def sides(self) -> Indices:
-        """A label per node, equal where no partition separates, shape (N,)."""
-        return self.network.sides()
-
-    def belief(self, observer: int) -> NDArray[np.uint8]:
-        """What one node believes of all: `Health`, 255 out of its reach, shape (N,)."""
-        seen = np.full(self.world.nodes, 255, dtype=np.uint8)
-        peers = self.peer[observer]
-        there = peers >= 0
-        seen[peers[there]] = self.state.heartbeat.health[observer][there]
-        return seen
-
-    def majority_belief(self) -> NDArray[np.uint8]:
-        """What most running observers believe of each node, 255 where nobody tracks it, (N,).
-
-        While the flock is divided the observers of the largest side are asked (of equal sides,
-        the one with the lowest node), since two halves can have no common majority. Ties go to
-        the worse belief.
-        """
-        asked = self.world.up.copy()
-        sides = self.sides()
-        if asked.any() and sides.any():
-            labels, first, sizes = np.unique(sides[asked], return_index=True, return_counts=True)
-            largest = np.flatnonzero(sizes == sizes.max())
-            asked &= sides == labels[largest[first[largest].argmin()]]
-        peer = self.peer.reshape(-1)
-        use = np.flatnonzero((peer >= 0) & np.repeat(asked, self.slots))
-        health = self.state.heartbeat.health.reshape(-1)[use].astype(np.intp)
-        votes = np.bincount(peer[use].astype(np.intp) * 4 + health, minlength=4 * self.world.nodes)
-        ballots = votes.reshape(-1, 4)[:, ::-1]
-        seen = np.where(ballots.any(axis=1), 3 - ballots.argmax(axis=1), 255)
-        return seen.astype(np.uint8)
-
-    def silence(self, observer: int) -> NDArray[np.int64]:
-        """Microseconds since one node heard each other, -1 for never, shape (N,)."""
-        silent = np.full(self.world.nodes, -1, dtype=np.int64)
-        edge = np.arange(observer * self.slots, (observer + 1) * self.slots, dtype=np.intp)
-        seen = self.state.heartbeat.last_seen(edge)
-        peers = self.peer[observer]
-        heard = (peers >= 0) & (seen > 0)
-        silent[peers[heard]] = self.now - seen[heard]
-        return silent
+    # ------------------------------------------------------------------ reports
 
     def ballots(self) -> list[BallotView]:
         """Return the ballots opened so far in this branch up to the present tick."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from flockcore.flock.layer import Flock
     from flockcore.flock.outbox import Completions
+    from flockcore.flock.readings import Readings
 
 __all__ = [
     "LOGS",
@@ -91,7 +92,7 @@ class Tally:
         self.elections = self.reforming = 0
         self.opened = self.approved = self.rejected = self.timed_out = self.cancelled = 0
 
-    def recount(self, flock: Flock) -> None:
+    def recount(self, flock: Readings) -> None:
         """Count all beliefs anew."""
         rows = ~(flock.world.crashed | flock.world.absent)
         pairs = (flock.peer >= 0) & rows[:, None]
@@ -103,7 +104,7 @@ class Tally:
         edge: NDArray[np.intp],
         before: NDArray[np.uint8],
         after: NDArray[np.uint8],
-        flock: Flock,
+        flock: Readings,
     ) -> None:
         """Take changes of belief into account."""
         self.beliefs += np.bincount(after, minlength=4) - np.bincount(before, minlength=4)
@@ -126,7 +127,7 @@ class Tally:
         self.timed_out += int(np.count_nonzero(result == Result.TIMEOUT))
         self.cancelled += int(np.count_nonzero(result == Result.CANCELLED))
 
-    def columns(self, flock: Flock) -> Mapping[str, int]:
+    def columns(self, flock: Readings) -> Mapping[str, int]:
         """Return the columns of this tick."""
         traffic, state = flock.channel.traffic, flock.state
         load = state.own[Component.LOAD]
