@@ -68,6 +68,7 @@ class Branch:
         history: checkpoints.
         records: statistics, logs and digests.
         tick: where its playhead stood when it was left.
+        undo: injections of this line that can be taken back, the last one last.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Branch:
     history: History
     records: Records
     tick: int = 0
+    undo: tuple[_Taken, ...] = ()
 
     def copy(self, name: str) -> "Branch":
         """Return an independent branch with the same past and future."""
@@ -128,7 +130,6 @@ class Simulation:
         self.tick = 0
         self.branches: dict[str, Branch] = {}
         self._digests = digests
-        self._undo: list[_Taken] = []
         self._made = 0
         schedule = ((0, scenario.seed if seed is None else seed),)
         script = Script((*_base_faults(scenario), *map(_dated, scenario.faults)))
@@ -319,7 +320,7 @@ class Simulation:
         validate(dated, self.scenario.nodes)
         self.flock.check(dated)
         name = self._keep_future() if self.recorded_until > self.tick else None
-        self._undo.append(_Taken(self.tick, self.script, name))
+        self._branch.undo = (*self._branch.undo, _Taken(self.tick, self.script, name))
         self._branch.cut(self.tick, self._scripted)
         self._branch.script = self.script.plus(dated)
         self.network.hold(self.script.links(self.tick), len(self.script))
@@ -334,25 +335,27 @@ class Simulation:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an injection to take back."""
-        return bool(self._undo)
+        """Whether there is an injection of this branch to take back."""
+        return bool(self._branch.undo)
 
     def undo(self) -> None:
-        """Take the last injection back: return to the tick and the future that were before it.
+        """Take this branch's last injection back: return to the tick and the future before it.
 
         Raises:
             FlockError: nothing was injected.
         """
-        if not self._undo:
+        if not self._branch.undo:
             raise FlockError("nothing to undo: nothing was injected since the start")
-        taken = self._undo.pop()
-        kept = self.branches.pop(taken.name, None) if taken.name else None
-        if kept is not None:
+        *earlier, taken = self._branch.undo
+        kept = self.branches.get(taken.name) if taken.name else None
+        # Who went over to the kept branch and changed it there wants to keep that, too.
+        if kept is not None and kept.script is taken.script:
+            del self.branches[kept.name]
             kept.name = self._branch.name
             self._enter(kept)
         else:
             self._branch.cut(taken.tick, self._scripted)
-            self._branch.script = taken.script
+            self._branch.script, self._branch.undo = taken.script, tuple(earlier)
         self._restore(*self._branch.history.nearest(taken.tick))
         self.seek(taken.tick)
 
@@ -381,8 +384,9 @@ class Simulation:
         """
         other = Simulation.__new__(Simulation)
         other.__dict__.update(self.__dict__)
-        other.branches, other._undo, other._made = {}, [], 0
+        other.branches, other._made = {}, 0
         branch = self._branch.copy("main")
+        branch.undo = ()
         branch.cut(self.tick, self._scripted)
         if seed is not None:
             earlier = (entry for entry in branch.schedule if entry[0] <= self.tick)
