@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flockcore.flock.codes import NodeStatus
-from flockcore.kernel.faults import Cut, Partition
+from flockcore.kernel.faults import Partition
 from flockpit.instruments.base import Columns
 from flockpit.instruments.map_columns import selected_nodes
 from flockpit.instruments.outlines import cut_line, outline, outline_reach, side_reach
@@ -167,17 +167,16 @@ def cut_word_columns(view: DeckView) -> Columns:
 
 
 def _cut_ends(view: DeckView) -> tuple[list[tuple[float, float]], bool]:
-    """Upper and lower end of the cut, or left and right, and whether it lies more than stands."""
+    """Upper and lower end of the cut, or left and right, and whether it lies more than stands.
+
+    Without a line (single links, sides that lie in each other) the words stand outside the flock.
+    """
     lines = cut_columns(view)
     if lines["xs"]:
         x, y = lines["xs"][0], lines["ys"][0]
         ends = [(float(x[end]), float(y[end])) for end in (0, -1)]
         lying = abs(ends[0][0] - ends[1][0]) > abs(ends[0][1] - ends[1][1])
         return sorted(ends, key=lambda end: end[0] if lying else -end[1]), lying
-    links = [span.fault for span in view.cuts if isinstance(span.fault, Cut)]
-    if links and len(links) == len(view.cuts):
-        x, y = view.positions[[links[0].source, links[0].target]].mean(axis=0).tolist()
-        return [(x, y), (x, y)], False
     reach = _reach(view)
     least, most = view.positions.min(axis=0) - reach, view.positions.max(axis=0) + reach
     middle = float(least[0] + most[0]) / 2.0
