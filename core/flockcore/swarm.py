@@ -21,6 +21,8 @@ __all__ = ["Failure", "Outcome", "trial", "unrecovered"]
 
 MAY_BREAK = frozenset({"No false DEAD", "Inboxes drain", "Views converge"})
 """Invariants that faults break by their nature; they must hold again once the flock recovered."""
+GRACE_PERIODS = 4
+"""Heartbeat periods within which one tick has to find the healed flock recovered."""
 WINDOW = 5
 """Ticks between two looks at the invariants; a failure is then narrowed down to its tick."""
 
@@ -85,9 +87,7 @@ def trial(seed: int) -> Outcome:
     simulation = Simulation(plan.scenario, digests=False)
     failure = _safety(simulation, plan.scenario.ticks, plan.safety)
     if failure is None:
-        waiting = unrecovered(simulation)
-        if waiting is not None:
-            failure = Failure("liveness", waiting[0], simulation.tick, waiting[1])
+        failure = _liveness(simulation)
     if failure is not None:
         simulation.seek(failure.tick)
         return Outcome(plan, failure, _token(simulation))
@@ -106,6 +106,16 @@ def _safety(simulation: Simulation, ticks: int, safety: int) -> Failure | None:
         phase = "safety" if simulation.tick <= safety else "liveness"
         return Failure(phase, found[0], simulation.tick, found[1])
     return None
+
+
+def _liveness(simulation: Simulation) -> Failure | None:
+    """Ask for one recovered tick: a round of announcements may delay heartbeats for a moment."""
+    for _ in range(GRACE_PERIODS * simulation.scenario.period_ticks):
+        if unrecovered(simulation) is None:
+            return None
+        simulation.run(1)
+    waiting = unrecovered(simulation)
+    return waiting and Failure("liveness", waiting[0], simulation.tick, waiting[1])
 
 
 def _violated(simulation: Simulation) -> tuple[str, str] | None:
