@@ -105,7 +105,7 @@ def one_result(flock: Flock) -> Verdict:
     split = np.flatnonzero(low != high)
     if len(split):
         proposer, ballot = groups[0, split[0]], groups[1, split[0]]
-        reason = f"{_node(proposer)}'s ballot {ballot} ended two ways"
+        reason = f"{_node(proposer)} ballot {ballot} ended 2 ways"
         return _violated(name, reason, groups[0, split])
     return _holds(name, f"0 of {groups.shape[1]} decided twice")
 
@@ -152,7 +152,11 @@ def inboxes_drain(flock: Flock) -> Verdict:
 
 
 def views_converge(flock: Flock) -> Verdict:
-    """Long enough after the last fault every belief of a running node is true (PSY-2, PSY-3)."""
+    """Long enough after the last fault no belief of a running node is wrong (PSY-2, PSY-3).
+
+    A running peer that is SUSPECT, or that a fresh node has not heard announce itself yet, is in
+    doubt, not wrong.
+    """
     name = "Views converge"
     if flock.network.divided:
         return _unknown(name, f"cannot be told in {len(set(flock.sides().tolist()))} sides")
@@ -163,13 +167,11 @@ def views_converge(flock: Flock) -> Verdict:
     health, up = _beliefs(flock)
     there = (flock.peer >= 0) & flock.world.up[:, None]
     there &= ~_quarantined(flock)
-    right = np.where(up, health == Health.ALIVE, health != Health.ALIVE)
-    late = up & (health == Health.SUSPECT)
-    wrong = there & ~right & ~late
+    wrong = there & np.where(up, health == Health.DEAD, health == Health.ALIVE)
     if wrong.any():
         nodes = np.flatnonzero(wrong.any(axis=1))
         return _violated(name, f"{int(wrong.sum())} wrong in {len(nodes)} views", nodes)
-    doubts = int((late & there).sum())
+    doubts = int((there & up & (health != Health.ALIVE)).sum())
     return _holds(name, f"{int(there.sum())} beliefs, {doubts} in doubt")
 
 
