@@ -342,7 +342,10 @@ class Flock(Floor, Layer):
         observer = (edge // self.slots)[once]
         self.state.counters.health_changes += np.bincount(observer, minlength=self.world.nodes)
         self.tally.count(edge, before, after, self)
-        self.records.logs["health"].append(tick, len(edge), edge=edge, before=before, after=after)
+        peer = self.channel.source(edge)
+        self.records.logs["health"].append(
+            tick, len(edge), edge=edge, peer=peer, before=before, after=after
+        )
         alive, dead = edge[after == Health.ALIVE], edge[after == Health.DEAD]
         changed = topology.discover(alive, self.quarantined(alive))
         if not len(dead):

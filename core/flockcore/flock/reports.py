@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 LOGS: Mapping[str, dict[str, DTypeLike]] = {
-    "health": {"edge": np.int32, "before": np.uint8, "after": np.uint8},
+    "health": {"edge": np.int32, "peer": np.int32, "before": np.uint8, "after": np.uint8},
     "states": {"node": np.int32, "before": np.uint8, "after": np.uint8},
     "proposals": {
         "node": np.int32,
@@ -57,7 +57,10 @@ LOGS: Mapping[str, dict[str, DTypeLike]] = {
     },
     "notes": {"code": np.uint8, "node": np.int32, "other": np.int32},
 }
-"""Logs of the layer. Voters and nodes are node numbers, -1 where there is none."""
+"""Logs of the layer. Voters, peers and nodes are node numbers, -1 where there is none.
+
+Who is at the far end of an edge may change when a node joins, hence the peer beside it.
+"""
 
 NOTES = ("holds evidence against", "drops all messages of")
 """What the codes of the notes mean."""
@@ -306,7 +309,7 @@ def describe_events(flock: Flock, since: int) -> tuple[Event, ...]:
     """Return what happened from tick `since` to the present tick, oldest first."""
     stop, logs = flock.present_tick + 1, flock.records.logs
     rows = {name: log.rows(since, stop) for name, log in logs.items()}
-    found = [*_health_events(flock, rows["health"])]
+    found = [*_health_events(rows["health"])]
     states = rows["states"]
     for tick, node, after in _lines(states, "tick", "node", "after"):
         found.append(Event(tick, "state", node, f"n{node:02d} is {ModuleState(after).name}"))
@@ -329,11 +332,11 @@ def describe_events(flock: Flock, since: int) -> tuple[Event, ...]:
     return tuple(sorted(found, key=lambda event: event.tick))
 
 
-def _health_events(flock: Flock, rows: Mapping[str, NDArray[np.generic]]) -> list[Event]:
+def _health_events(rows: Mapping[str, NDArray[np.generic]]) -> list[Event]:
     """One event for all observers that changed their mind about one peer in one tick."""
     if not len(rows["tick"]):
         return []
-    subject = flock.channel.source(rows["edge"].astype(np.intp)).astype(np.int64)
+    subject = rows["peer"].astype(np.int64)
     after = rows["after"].astype(np.int64)
     key = np.stack([rows["tick"].astype(np.int64), subject, after])
     groups, counts = np.unique(key, axis=1, return_counts=True)
