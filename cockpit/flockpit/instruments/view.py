@@ -77,6 +77,7 @@ class DeckView:
         tick: ticks done.
         nodes: number of seats N.
         seconds: length of a tick in seconds.
+        role: "watched" or "beside" while two branches are compared, else empty.
         memo: what instruments computed from this view and want to use again.
     """
 
@@ -90,6 +91,9 @@ class DeckView:
     ) -> None:
         self.sim = sim
         self.beside = beside
+        self.role = ""
+        if beside is not None:
+            self.role, beside.role = "watched", "beside"
         self.choice = Choice() if choice is None else choice
         self.tick: int = sim.tick
         self.recorded_until: int = max(int(sim.series.recorded_until), 0)
@@ -136,7 +140,7 @@ class DeckView:
         rows = self.log("health")
         edge = rows["edge"].astype(np.int64)
         slots = self.reach.shape[1]
-        subject = self.reach.reshape(-1)[edge].astype(np.int64)
+        subject = rows["peer"].astype(np.int64)
         return Transitions(rows["tick"], edge // slots, subject, rows["after"])
 
     # ------------------------------------------------------------------ nodes

@@ -165,6 +165,7 @@ def test_the_cut_proves_itself(split):
     assert cut_word_columns(split)["text"] == [since, proof]
 
 
+@pytest.mark.slow
 def test_a_one_way_cut_says_which_way(runs):
     view = runs.view(260, name="one-way-cut", until=300)
     assert cut_words(view)[0].startswith("A → B cut since ")
@@ -178,6 +179,7 @@ def test_a_cut_without_a_line_is_described_outside_the_flock(runs):
     assert below < view.positions[:, 1].min()
 
 
+@pytest.mark.slow
 def test_three_sides_have_three_letters(runs):
     view = runs.view(260, name="three-way-split", until=300)
     assert side_columns(view)["text"] == ["A", "B", "C"]
@@ -206,6 +208,15 @@ def test_the_two_numbers_count_the_living_who_are_held_dead(split):
     assert (wrong.value, wrong.tone) == ("24", "dead")
     assert alive.value == "7 of 7"
     assert "aria-pressed='true'" in head(split)
+
+
+def test_of_two_branches_each_map_says_which_it_is(runs):
+    sim = runs.at(260)
+    beside = DeckView(sim.fork())
+    watched = DeckView(sim, beside=beside)
+    assert "faults go here" in headline(watched).words
+    assert "other branch" in headline(beside).words
+    assert "shape is belief" in headline(DeckView(sim)).words
 
 
 def test_the_truth_has_other_numbers(runs):

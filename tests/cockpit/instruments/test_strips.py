@@ -109,6 +109,7 @@ def test_rates_are_declarations_per_hour_lived(split):
     assert (healthy <= every).all()
 
 
+@pytest.mark.slow
 def test_a_calm_flock_says_so_in_the_middle(runs, axis):
     made = FalsePositives(axis)
     made.update(runs.view(50, name="calm-flock", until=100))
