@@ -27,6 +27,8 @@ _SMOOTHING = 1 / 16
 _OFFER_SMOOTHING = 1 / 4
 _OVERHEAD = 0.15
 """Most of the running time that taking checkpoints may add."""
+_WIDEST = 64
+"""Most ticks between two checkpoints: a first measurement may be far off, memory is cheap."""
 
 _by_tick = attrgetter("tick")
 
@@ -96,7 +98,7 @@ class History:
             return max(self._fixed, self._floor)
         wanted = self._target_s / self._tick_s
         bearable = self._offer_s / (_OVERHEAD * self._tick_s)
-        return max(self._floor, int(max(wanted, bearable)), 1)
+        return max(self._floor, min(int(max(wanted, bearable)), _WIDEST), 1)
 
     @property
     def nbytes(self) -> int:
