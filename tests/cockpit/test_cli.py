@@ -1,8 +1,11 @@
 import json
+import os
 import sys
+import types
 
 import pytest
 
+import flockpit
 from flockcore.kernel.faults import Crash
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
@@ -176,24 +179,35 @@ def test_interruption_is_no_traceback(capsys, monkeypatch):
     assert err == "stopped\n"
 
 
-def test_serving_hands_on_address_and_file(capsys, monkeypatch, tmp_path):
-    from flockpit import app
+@pytest.fixture
+def app(monkeypatch):
+    """A stand-in for the cockpit: what it would have been asked to serve."""
+    stand_in = types.SimpleNamespace(SCENARIO_FILE="FLOCKPIT_SCENARIO", served=[])
+    stand_in.serve = lambda **options: stand_in.served.append(options)
+    monkeypatch.setattr(flockpit, "app", stand_in, raising=False)
+    monkeypatch.setitem(sys.modules, "flockpit.app", stand_in)
+    monkeypatch.setenv(stand_in.SCENARIO_FILE, "to be restored")
+    return stand_in
 
+
+def test_serving_hands_on_address_and_file(capsys, app, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("nodes = 4")
-    served = []
-    monkeypatch.setattr(app, "serve", lambda **options: served.append(options))
-    monkeypatch.delenv(app.SCENARIO_FILE, raising=False)
     assert run(capsys, "serve", "--port", "5099", "--address", "0.0.0.0", str(path))[0] == 0
-    assert served == [{"port": 5099, "address": "0.0.0.0", "show": False}]
-    monkeypatch.delenv(app.SCENARIO_FILE)
+    assert app.served == [{"port": 5099, "address": "0.0.0.0", "show": False}]
+    assert os.environ[app.SCENARIO_FILE] == str(path)
 
 
-def test_a_port_in_use_is_refused_in_one_line(capsys, monkeypatch):
-    from flockpit import app
+def test_a_broken_file_is_refused_before_the_server_starts(capsys, app, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("nodes = 0")
+    assert "empty flock" in refused(capsys, "serve", str(path))
+    assert app.served == []
 
+
+def test_a_port_in_use_is_refused_in_one_line(capsys, app):
     def taken(**_):
         raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr(app, "serve", taken)
+    app.serve = taken
     assert "choose another --port" in refused(capsys, "serve")
