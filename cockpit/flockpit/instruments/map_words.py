@@ -15,10 +15,6 @@ from flockpit.texts import count, node
 __all__ = ["head", "headline", "legend", "viewpoints"]
 
 _EXPLAIN = "shape is belief, fill is fresh field, ring marks a node that is really up"
-_ROLES = {
-    "watched": "watched branch: faults go here",
-    "beside": "the other branch, at the same tick",
-}
 
 
 def head(view: DeckView) -> str:
@@ -36,7 +32,7 @@ def head(view: DeckView) -> str:
 
 def headline(view: DeckView) -> Headline:
     """Return whose belief is shown, with the two numbers that matter there."""
-    return Headline(belief_words(view), _numbers(view), _ROLES.get(view.role, _EXPLAIN))
+    return Headline(belief_words(view), _numbers(view), _EXPLAIN)
 
 
 def _numbers(view: DeckView) -> tuple[Number, Number]:

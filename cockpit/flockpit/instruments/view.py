@@ -77,7 +77,6 @@ class DeckView:
         tick: ticks done.
         nodes: number of seats N.
         seconds: length of a tick in seconds.
-        role: "watched" or "beside" while two branches are compared, else empty.
         memo: what instruments computed from this view and want to use again.
     """
 
@@ -91,9 +90,6 @@ class DeckView:
     ) -> None:
         self.sim = sim
         self.beside = beside
-        self.role = ""
-        if beside is not None:
-            self.role, beside.role = "watched", "beside"
         self.choice = Choice() if choice is None else choice
         self.tick: int = sim.tick
         self.recorded_until: int = max(int(sim.series.recorded_until), 0)

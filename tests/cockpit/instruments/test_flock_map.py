@@ -210,15 +210,6 @@ def test_the_two_numbers_count_the_living_who_are_held_dead(split):
     assert "aria-pressed='true'" in head(split)
 
 
-def test_of_two_branches_each_map_says_which_it_is(runs):
-    sim = runs.at(260)
-    beside = DeckView(sim.fork())
-    watched = DeckView(sim, beside=beside)
-    assert "faults go here" in headline(watched).words
-    assert "other branch" in headline(beside).words
-    assert "shape is belief" in headline(DeckView(sim)).words
-
-
 def test_the_truth_has_other_numbers(runs):
     up, alive = headline(runs.view(260, viewpoint=Viewpoint.TRUTH)).numbers
     assert (up.value, up.unit) == ("48", "up of 48")
