@@ -69,11 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"flockpit {engine_version()}")
     made = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_serve(made.add_parser("serve", help="open the cockpit in a browser"))
-    _add_run(made.add_parser("run", help="run a scenario and say what came of it"))
-    _add_verify(made.add_parser("verify", help="run a recorded run again and compare it"))
-    _add_scenarios(made.add_parser("scenarios", help="list the scenarios that come with flockpit"))
-    _add_swarm(made.add_parser("swarm", help="run random flocks under random faults, and check"))
+    for name, add, words in (
+        ("serve", _add_serve, "open the cockpit in a browser"),
+        ("run", _add_run, "run a scenario and say what came of it"),
+        ("verify", _add_verify, "run a recorded or shared run again and compare it"),
+        ("scenarios", _add_scenarios, "list the scenarios that come with flockpit"),
+        ("swarm", _add_swarm, "run random flocks under random faults, and check them"),
+    ):
+        add(made.add_parser(name, help=words, description=f"{words.capitalize()}."))
     return parser
 
 

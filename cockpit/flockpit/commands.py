@@ -124,7 +124,9 @@ def _summary(simulation: Simulation, seconds: float) -> str:
         f"{simulation.tick} ticks of {scenario.tick_us / 1000:g} ms "
         f"in {seconds:.2f} s ({seconds / ticks * 1e3:.3g} ms a tick)",
         f"digest    {simulation.digest()}",
-        "beliefs   " + ", ".join(f"{last[name]} {name}" for name in _BELIEFS if name in last),
+        "beliefs   "
+        + ", ".join(f"{last[name]} {name}" for name in _BELIEFS if name in last)
+        + " (pairs of observer and peer)",
         "messages  " + ", ".join(f"{total[name]} {name}" for name in _MESSAGES if name in total),
     ]
     verdicts = [
