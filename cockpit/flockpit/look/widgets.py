@@ -110,7 +110,7 @@ def button(
         more: further Panel parameters.
     """
     widget = _Button(
-        name=label,
+        label=label,
         hint=hint,
         icon=icon(symbol) if symbol else None,
         icon_size="16px",
@@ -127,8 +127,8 @@ def button(
 def rename(widget: pn.widgets.Button, label: str, symbol: str | None = None) -> None:
     """Give a button another label and icon, unless it has them already."""
     changes: dict[str, Any] = {}
-    if widget.name != label:
-        changes["name"] = label
+    if widget.label != label:
+        changes["label"] = label
     if symbol is not None and widget.icon != icon(symbol):
         changes["icon"] = icon(symbol)
     if changes:
@@ -145,7 +145,7 @@ def segments(
 ) -> pn.widgets.RadioButtonGroup:
     """Return a row of buttons of which one holds."""
     return _Segments(
-        name=label,
+        label=label,
         options=dict(options) if isinstance(options, Mapping) else list(options),
         value=value,
         **_params("controls", ("segments", *classes), more),
@@ -164,7 +164,7 @@ def slider(
 ) -> pn.widgets.FloatSlider:
     """Return a slider without words; its row says what it does and where it stands."""
     return _Slider(
-        name=label,
+        label=label,
         start=start,
         end=end,
         step=step,
@@ -185,7 +185,7 @@ def range_slider(
 ) -> pn.widgets.RangeSlider:
     """Return a slider with two handles, like `slider` otherwise."""
     return _RangeSlider(
-        name=label,
+        label=label,
         start=start,
         end=end,
         step=step,
@@ -205,7 +205,7 @@ def menu(
 ) -> pn.widgets.Select:
     """Return a menu of named values; `label` stands before it."""
     return _Menu(
-        name=label,
+        label=label,
         options=dict(options),
         value=value,
         **_params("controls", ("menu", *classes), more),
@@ -220,7 +220,7 @@ def field(
     **more: Any,  # noqa: ANN401
 ) -> pn.widgets.TextInput:
     """Return a one-line text field; `label` stands before it."""
-    return _Field(name=label, value=value, **_params("controls", ("field", *classes), more))
+    return _Field(label=label, value=value, **_params("controls", ("field", *classes), more))
 
 
 def words(text: object) -> str:
