@@ -68,14 +68,13 @@ class Beats:
             Those from tracked peers, and those from peers whose announcement precedes them in the
             same inbox; the others come too early and are passed over.
         """
-        known = tracked[self.edge]
-        if known.all():
+        if not len(calls.edge):
+            # Nobody is announced, so whoever is not tracked is passed over on receipt.
             return self, self.take(np.zeros(len(self.edge), dtype=np.bool_))
+        known = tracked[self.edge]
         place = np.searchsorted(calls.edge, self.edge)
-        place = np.minimum(place, max(len(calls.edge) - 1, 0))
-        announced = np.zeros(len(self.edge), dtype=np.bool_)
-        if len(calls.edge):
-            announced = (calls.edge[place] == self.edge) & (calls.order[place] < self.order)
+        place = np.minimum(place, len(calls.edge) - 1)
+        announced = (calls.edge[place] == self.edge) & (calls.order[place] < self.order)
         return self.take(known), self.take(~known & announced)
 
 

@@ -257,15 +257,17 @@ class Channel:
             np.zeros((len(rank), 0), np.int64) if body is None else body[rank],
         )
         self._count(fate.index, count, octets)
-        due = np.full(len(rank), tick, np.int64) if fate.ticks is None else tick + fate.ticks
-        self.traffic.delayed += int(np.count_nonzero(due > tick))
+        due = np.asarray(tick, dtype=np.int64)
+        if fate.ticks is not None:
+            due = tick + fate.ticks
+            self.traffic.delayed += int(np.count_nonzero(fate.ticks))
         self._flight.append((due, parcel))
         if self.recorder is not None:
             self.recorder.sent(
                 kind=kind,
                 along=along,
                 index=fate.index,
-                due=due,
+                due=np.broadcast_to(due, len(rank)),
                 tick=tick,
                 sequence=sequence,
                 body=body,
@@ -274,7 +276,9 @@ class Channel:
     def _count(self, index: Indices | None, count: int, octets: int) -> None:
         self.traffic.sent += count
         self.traffic.octets += count * octets
-        if index is not None:
+        if index is not None and not self.network.repeats:
+            self.traffic.lost += count - len(index)
+        elif index is not None:
             arrived = np.zeros(count, dtype=np.bool_)
             arrived[index] = True
             distinct = int(np.count_nonzero(arrived))
