@@ -10,10 +10,12 @@ sender, an arrival one event of its receiver.
 
 import json
 from collections.abc import Mapping
+from enum import IntEnum
 
 import numpy as np
 
-from flockcore.flock.codes import MessageKind
+from flockcore.flock.codes import MessageKind, ProposalKind, Result, Vote
+from flockcore.kernel.channel import BODY
 from flockcore.kernel.trace import Fate, Trace
 
 __all__ = ["EVENTS_LIMIT", "PARSER", "log"]
@@ -22,7 +24,6 @@ PARSER = r"(?<host>\S+) (?<clock>\{.*\})\n(?<tick>\d+) (?<event>.*)"
 """The regular expression with which ShiViz reads the log."""
 EVENTS_LIMIT = 10_000
 """Most events of a log: beyond that ShiViz becomes too slow to be of use."""
-_BYTES_LIMIT = 50_000_000
 _NOTE_HOST = "flockpit"
 _SEND, _ARRIVE = 0, 1
 _LATER = {
@@ -38,19 +39,19 @@ def log(trace: Trace, *, limit: int = EVENTS_LIMIT) -> str:
 
     Args:
         trace: The messages.
-        limit: Most events; a longer trace is cut after the tick order, so that every arrival has
-            its sending, and an event of the host `flockpit` says what is missing.
+        limit: Most events. Of a longer trace the latest ticks are written, from the sending on, so
+            that every arrival has its sending, and an event of the host `flockpit` says so.
 
     Returns:
         The text of the file.
     """
-    events = _order(trace)
+    every = _order(trace)
+    events = _latest(trace, every, limit)
+    lines = [PARSER, "", *_note(every, events)]
     clocks: dict[int, dict[str, int]] = {}
     stamps: dict[int, dict[str, int]] = {}
     firsts = _first_copies(trace)
-    lines = [PARSER, ""]
-    size = written = 0
-    for tick, phase, copy in events[:limit].tolist():
+    for tick, phase, copy in events.tolist():
         message = int(trace.message[copy])
         node = int(trace.source[copy] if phase == _SEND else trace.target[copy])
         clock = clocks.setdefault(node, {})
@@ -64,11 +65,6 @@ def log(trace: Trace, *, limit: int = EVENTS_LIMIT) -> str:
         else:
             text = f"receives {_name(trace, copy)} from node {trace.source[copy]}"
         lines += [f"{host} {json.dumps(clock)}", f"{tick} {text}"]
-        size += len(lines[-1]) + len(lines[-2])
-        written += 1
-        if size > _BYTES_LIMIT:
-            break
-    lines += _note(trace, events, written)
     return "\n".join(lines) + "\n"
 
 
@@ -81,6 +77,18 @@ def _order(trace: Trace) -> np.ndarray:
     tick = np.r_[trace.tick[sent], trace.delivered[arrived]]
     order = np.lexsort((trace.target[copy] * (phase == _ARRIVE), trace.message[copy], phase, tick))
     return np.stack([tick, phase, copy], axis=1)[order].astype(np.int64)
+
+
+def _latest(trace: Trace, events: np.ndarray, limit: int) -> np.ndarray:
+    """The events of the messages sent in the last ticks, as many as fit; at least a part of one."""
+    if len(events) <= limit:
+        return events
+    sent = trace.tick[events[:, 2]]
+    kept = np.array([np.count_nonzero(sent >= tick) for tick in np.unique(sent)])
+    fitting = np.unique(sent)[kept <= limit]
+    first = fitting[0] if len(fitting) else sent.max()
+    # Any beginning of what is left is causally complete, because it is in causal order.
+    return events[sent >= first][:limit]
 
 
 def _first_copies(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
@@ -103,9 +111,34 @@ def _sending(trace: Trace, firsts: tuple[np.ndarray, np.ndarray], message: int) 
 
 
 def _name(trace: Trace, copy: int) -> str:
-    kind = MessageKind(int(trace.kind[copy])).name
-    number = f" #{trace.sequence[copy]}" if kind == MessageKind.HEARTBEAT.name else ""
-    return kind + number
+    kind = MessageKind(int(trace.kind[copy]))
+    if kind is MessageKind.HEARTBEAT:
+        return f"{kind.name} #{trace.sequence[copy]}"
+    if kind not in _ABOUT_BALLOTS or trace.body.shape[1] != BODY:
+        return kind.name
+    proposer, ballot, value, data, _, result = trace.body[copy].tolist()
+    # On the wire a node's id is its number + 1.
+    which = f"ballot {ballot} of node {proposer - 1}"
+    if kind is MessageKind.PROPOSAL:
+        return f"{kind.name} of {which}: {_word(ProposalKind, value)}, data {data}"
+    if kind is MessageKind.VOTE:
+        return f"{kind.name} {_word(Vote, value)} on {which}"
+    if kind is MessageKind.RESULT:
+        return f"{kind.name} {_word(Result, result)} of {which}"
+    return f"{kind.name} of {which}"
+
+
+_ABOUT_BALLOTS = (
+    MessageKind.PROPOSAL,
+    MessageKind.VOTE,
+    MessageKind.RESULT,
+    MessageKind.INHIBIT,
+)
+
+
+def _word(names: type[IntEnum], number: int) -> str:
+    known = {int(name) for name in names}
+    return names(number).name.lower().replace("_", " ") if number in known else str(number)
 
 
 def _merge(clock: dict[str, int], other: Mapping[str, int]) -> None:
@@ -114,14 +147,13 @@ def _merge(clock: dict[str, int], other: Mapping[str, int]) -> None:
             clock[host] = count
 
 
-def _note(trace: Trace, events: np.ndarray, written: int) -> list[str]:
-    if written == len(events):
+def _note(every: np.ndarray, events: np.ndarray) -> list[str]:
+    if len(events) == len(every):
         return []
-    last = int(events[written - 1, 0]) if written else 0
-    until = int(events[-1, 0])
+    first, last = int(events[0, 0]), int(events[-1, 0])
+    begun, ended = int(every[0, 0]), int(every[-1, 0])
     text = (
-        f"the log ends here: {written} of {len(events)} events are written, up to tick {last} of "
-        f"{until}; choose fewer ticks or fewer kinds of message"
+        f"{len(events)} of {len(every)} events are written: those of ticks {first} to {last}, "
+        f"where ticks {begun} to {ended} were asked for"
     )
-    clock = json.dumps({_NOTE_HOST: 1})
-    return [f"{_NOTE_HOST} {clock}", f"{last} {text}"]
+    return [f"{_NOTE_HOST} {json.dumps({_NOTE_HOST: 1})}", f"{first} {text}"]

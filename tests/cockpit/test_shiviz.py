@@ -1,7 +1,9 @@
+import dataclasses
 import json
 import re
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +48,10 @@ def test_clocks_are_vector_clocks(trace):
     events = parse(shiviz.log(trace))
     sends = len(np.unique(trace.message))
     assert len(events) == sends + np.count_nonzero(trace.fate == Fate.DELIVERED)
+    assert_vector_clocks(events)
+
+
+def assert_vector_clocks(events):
     seen = {}
     for host, clock, _, _ in events:
         assert clock[host] == len(seen.setdefault(host, [])) + 1
@@ -95,13 +101,34 @@ def test_a_sending_says_what_became_of_its_copies():
 
 
 @given(traces(), st.integers(1, 30))
-def test_a_long_log_is_cut_and_says_so(trace, limit):
+def test_a_long_log_keeps_the_latest_ticks_and_says_so(trace, limit):
     whole = parse(shiviz.log(trace))
     cut = parse(shiviz.log(trace, limit=limit))
     if len(whole) <= limit:
         assert cut == whole
         return
-    assert cut[:-1] == whole[:limit]
-    host, _, _, text = cut[-1]
-    assert host == "flockpit"
-    assert f"{limit} of {len(whole)} events" in text
+    (host, clock, first, text), *kept = cut
+    assert (host, clock) == ("flockpit", {"flockpit": 1})
+    assert 1 <= len(kept) <= limit
+    assert f"{len(kept)} of {len(whole)} events" in text
+    assert kept[0][2] == first
+    # Nothing newer was left out, unless one tick alone is too much.
+    assert kept[-1][2] == whole[-1][2] or first == max(trace.tick)
+    assert_vector_clocks(kept)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        (MessageKind.PROPOSAL, (18, 3, 1, 9, 0, 0), "PROPOSAL of ballot 3 of node 17: power limit"),
+        (MessageKind.VOTE, (18, 3, 1, 0, 0, 0), "VOTE yes on ballot 3 of node 17"),
+        (MessageKind.VOTE, (18, 3, 77, 0, 0, 0), "VOTE 77 on ballot 3 of node 17"),
+        (MessageKind.RESULT, (18, 3, 0, 0, 0, 2), "RESULT rejected of ballot 3 of node 17"),
+        (MessageKind.INHIBIT, (18, 3, 0, 0, 0, 0), "INHIBIT of ballot 3 of node 17"),
+        (MessageKind.EVIDENCE, (18, 3, 0, 0, 0, 0), "EVIDENCE to"),
+    ],
+)
+def test_letters_say_what_they_are_about(kind, body, words):
+    plain = copies((0, 3, kind, 0, 1, 0, 3, Fate.DELIVERED))
+    trace = dataclasses.replace(plain, body=np.array([body], dtype=np.int64))
+    assert f"sends {words}" in shiviz.log(trace)

@@ -100,7 +100,7 @@ class Recorder:
             kind: Message kind.
             along: The edges, one per copy.
             index: The copies that travel, as positions along the edges; None means all.
-            due: Tick at whose end each travelling copy is due.
+            due: Tick at whose end each travelling copy is due; one for all if they are alike.
             tick: The present tick.
             sequence: Sequence number per sender, or None.
             body: Content per sender, shape (senders, B), or None.
@@ -128,7 +128,9 @@ class Recorder:
                 body=np.zeros((len(copies), 0), np.int64) if body is None else body[rank],
             )
         )
-        self._due.append(np.r_[due, np.full(len(copies) - len(due), _NEVER)])
+        dues = np.full(len(copies), _NEVER, dtype=np.int64)
+        dues[: len(travelling)] = due
+        self._due.append(dues)
         self._messages += int(along.rank.max(initial=-1)) + 1
 
     def arrived(self, tick: int, reachable: NDArray[np.bool_], network: "Network") -> None:
