@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
+from bokeh.models import ColumnDataSource
 
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
@@ -54,7 +55,7 @@ class Cockpit:
         self.verbs = self._verbs()
         self.overlays = Overlays(session)
         self.transport = Transport(session, self.verbs, lambda: self.pacer.frames_per_second)
-        self.deck = FlockDeck(session, self.overlays.view, theme)
+        self.deck = FlockDeck(session, self.overlays.view, theme, wide=not framed)
         self.view = box(
             box(self.transport.view, *self.deck.cards, classes=("page",)),
             classes=self._classes(),
@@ -204,7 +205,6 @@ class Cockpit:
     def _file(self, details: dict[str, Any]) -> None:
         try:
             self.session.load(Scenario.from_toml(details["text"]))
-            self.session.record_ahead()
         except FlockError as error:
             self.session.say(f"{details['name']}: {error}", refused=True)
 
@@ -239,6 +239,8 @@ class Cockpit:
         # A coroutine holds the document's lock and stays on the loop's thread, from where alone
         # Panel sends all changes of a frame as one message.
         async def locked() -> None:
+            if done.cancelled():
+                return
             try:
                 done.set_result(work())
             except Exception as error:
@@ -256,6 +258,8 @@ class Cockpit:
         with pn.io.hold(self._doc):
             self._update()
             self.link.next_frame()
+            if self._doc is not None:
+                _send_data_last(self._doc)
         if self.framed:
             pn.io.push_notebook(self.view)
         if self._owed and not self.session.busy:
@@ -276,3 +280,15 @@ class Cockpit:
         if tick != before:
             self._moved = (tick, now)
         return self.session.playback.playing or (tick != before and now - at < _CLOSE_S)
+
+
+def _send_data_last(doc: "Document") -> None:
+    """Let the page take new data after everything else of a frame that is held back.
+
+    A text that changes makes the page lay itself out, and figures paint in the midst of that. One
+    whose data has just come, and is not indexed yet, raises then, and the rest of the frame is
+    lost.
+    """
+    doc.callbacks._held_events.sort(
+        key=lambda event: isinstance(getattr(event, "model", None), ColumnDataSource)
+    )
