@@ -16,6 +16,7 @@ from flockcore.flock.readings import Readings
 from flockcore.flock.reports import Tally
 from flockcore.flock.voting import answer, join_replies, post
 from flockcore.kernel.channel import Parcel
+from flockcore.kernel.faults import Equivocate
 from flockcore.kernel.records import Records
 
 __all__ = ["Floor"]
@@ -35,7 +36,7 @@ class Floor(Readings, ABC):
         ids: id of each node, ascending, shape (N,).
         row_of: node by id.
         evidence_options: how evidence is judged.
-        lying: nodes that equivocate now, shape (N,).
+        lies: who equivocates now, and about what.
         tally: counts of the present tick.
         records: where events are written.
         present_tick: the present tick.
@@ -45,7 +46,7 @@ class Floor(Readings, ABC):
     ids: NDArray[np.int32]
     row_of: Indices
     evidence_options: EvidenceOptions
-    lying: Mask
+    lies: tuple[Equivocate, ...]
     tally: Tally
     records: Records
     present_tick: int
@@ -96,12 +97,20 @@ class Floor(Readings, ABC):
             state.channel,
             outbox,
             row_of=self.row_of,
-            lying=self.lying,
+            lied=self._lied(outbox),
             tick=tick,
             command=command,
         )
         np.add.at(state.counters.sent, sender, copies)
         np.add.at(state.counters.octets, sender, octets)
+
+    def _lied(self, outbox: Outbox) -> Mask:
+        """Tell about which letters their senders equivocate, shape (letters,)."""
+        lied = np.zeros(outbox.size, dtype=np.bool_)
+        for lie in self.lies:
+            about = np.isin(outbox.sender, lie.nodes)
+            lied |= about if lie.ballot is None else about & (outbox.ballot == lie.ballot)
+        return lied
 
     def count_endings(self, ended: Completions, tick: int) -> None:
         """Count and log ballots that ended."""
@@ -169,6 +178,8 @@ class Floor(Readings, ABC):
 
     def _accuse(self, now: int, tick: int, ticking: Mask) -> None:
         plans = self.state.accusations
+        if not plans.suspect.any():
+            return
         due = np.flatnonzero((plans.suspect > 0) & (plans.due <= tick) & ticking)
         if not len(due):
             return
@@ -220,7 +231,8 @@ class Floor(Readings, ABC):
             state.counters.started[row] += 1
             self.tally.opened += 1
         electors = np.full(16, -1, dtype=np.int32)
-        voters = [int(self.row_of[one]) for one in peers[0] if one > 0 and one != without]
+        electorate = state.consensus.electorate[row]
+        voters = [int(self.row_of[one]) for one in electorate if one > 0 and one != without]
         electors[: len(voters)] = voters
         if self.options.allow_self_vote:
             electors[len(voters)] = row

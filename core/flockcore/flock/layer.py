@@ -83,7 +83,7 @@ class Flock(Floor, Layer):
     Attributes:
         state: all that changes.
         links: the elected neighbours as tables.
-        lying: nodes that equivocate now, shape (N,).
+        lies: who equivocates now, and about what.
         last_fault: last tick at which something of the script began or ended.
         records: where statistics and events are written.
     """
@@ -119,7 +119,7 @@ class Flock(Floor, Layer):
         self.profile = settings_of.decay(self.options)
         self.evidence_options = EvidenceOptions(highest_id=int(self.ids.max()))
         self.records = Records((), LOGS)
-        self.lying = np.zeros(nodes, dtype=np.bool_)
+        self.lies: tuple[Equivocate, ...] = ()
         self._lies: tuple[Span, ...] = ()
         self.now = clock.now(0)
         self.present_tick = self.last_fault = 0
@@ -243,15 +243,15 @@ class Flock(Floor, Layer):
             membership.begin(self, span.fault)
             carry_out(self, span.fault, tick)
         if any(isinstance(span.fault, Equivocate) for span in (*begins, *ends)):
-            kept = [span for span in self._lies if span not in ends]
+            # A clear gives a span its end only later, so spans are told apart by their beginnings.
+            over = {(span.ordinal, span.start) for span in ends}
+            kept = [span for span in self._lies if (span.ordinal, span.start) not in over]
             self._lies = (*kept, *(s for s in begins if isinstance(s.fault, Equivocate)))
             self._set_liars()
 
     def _set_liars(self) -> None:
-        self.lying[:] = False
-        for span in self._lies:
-            assert isinstance(span.fault, Equivocate)
-            self.lying[list(span.fault.nodes)] = True
+        faults = (span.fault for span in self._lies)
+        self.lies = tuple(lie for lie in faults if isinstance(lie, Equivocate))
 
     def resume(self, script: Script, tick: int) -> None:
         """Go on at `tick` under `script`, after the run was taken elsewhere."""

@@ -126,7 +126,7 @@ def post(
     outbox: Outbox,
     *,
     row_of: NDArray[np.intp],
-    lying: Mask,
+    lied: Mask,
     tick: int,
     command: bool = False,
 ) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
@@ -139,7 +139,7 @@ def post(
         channel: where to send them.
         outbox: the letters.
         row_of: node by id.
-        lying: nodes that equivocate, shape (N,).
+        lied: letters about which their senders equivocate, shape (letters,).
         tick: the present tick.
         command: whether the letters come from a command.
 
@@ -148,11 +148,12 @@ def post(
     """
     senders, copies, octets = [], [], []
     for kind in np.unique(outbox.kind):
-        letters = outbox.take(np.flatnonzero(outbox.kind == kind))
+        mine = np.flatnonzero(outbox.kind == kind)
+        letters, forked = outbox.take(mine), lied[mine]
         if kind == MessageKind.VOTE:
-            letters = _forked_votes(letters, lying)
+            letters = _forked_votes(letters, forked)
         order = send_order(tick, letters.sender, 1, command=command)
-        for along, body in _routes(channel, letters, row_of, lying):
+        for along, body in _routes(channel, letters, row_of, forked):
             channel.send(
                 kind=int(kind),
                 along=along,
@@ -167,8 +168,8 @@ def post(
     return np.concatenate(senders), np.concatenate(copies), np.concatenate(octets)
 
 
-def _forked_votes(letters: Outbox, lying: Mask) -> Outbox:
-    liars = np.flatnonzero(lying[letters.sender] & (letters.value != Vote.ABSTAIN))
+def _forked_votes(letters: Outbox, lied: Mask) -> Outbox:
+    liars = np.flatnonzero(lied & (letters.value != Vote.ABSTAIN))
     if not len(liars):
         return letters
     second = letters.take(liars)
@@ -177,7 +178,7 @@ def _forked_votes(letters: Outbox, lying: Mask) -> Outbox:
 
 
 def _routes(
-    channel: Channel, letters: Outbox, row_of: NDArray[np.intp], lying: Mask
+    channel: Channel, letters: Outbox, row_of: NDArray[np.intp], lied: Mask
 ) -> list[tuple[FanOut, NDArray[np.int64]]]:
     body = np.stack(
         [
@@ -196,7 +197,7 @@ def _routes(
         rank = np.flatnonzero(edge >= 0)
         return [(FanOut.along(edge[rank], letters.sender[rank], rank, channel.reach), body)]
     along = channel.fan_out(letters.sender)
-    forked = lying[along.source] & (along.target % 2 == 1)
+    forked = lied[along.rank] & (along.target % 2 == 1)
     if letters.kind[0] != MessageKind.PROPOSAL or not forked.any():
         return [(along, body)]
     other = body.copy()
