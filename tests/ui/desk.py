@@ -1,0 +1,287 @@
+"""A person at the cockpit: what they press, draw and read, and the run behind the page.
+
+The cockpit is served by a thread of the test's own process, so that a test presses real keys in a
+real browser and then asks the very simulation that the page shows.
+"""
+
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import panel as pn
+from playwright.sync_api import expect
+
+import flockpit.cockpit
+from flockcore.scenario import Scenario
+
+_TO_PAGE = """
+(element, [x, y]) => {
+    const [view] = Bokeh.index.query((view) => view.el === element)
+    const box = element.getBoundingClientRect()
+    const {x_scale, y_scale} = view.frame
+    return [box.left + x_scale.compute(x), box.top + y_scale.compute(y)]
+}
+"""
+_CORNERS = """
+() => [...Bokeh.index.query((view) => view.model.type === "Figure")].map((view) => {
+    const canvas = view.canvas.primary
+    const [red, green, blue] = canvas.ctx.getImageData(2, 2, 1, 1).data
+    return [red, green, blue]
+})
+"""
+
+
+@contextmanager
+def served_here(app, port):
+    """Serve the cockpit by a thread of this process.
+
+    Args:
+        app: the app's file.
+        port: to listen on.
+
+    Yields:
+        The address of the page, and a list of all cockpits made so far, the latest last.
+    """
+    made = []
+    original = flockpit.cockpit.Cockpit
+
+    class Watched(original):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    flockpit.cockpit.Cockpit = Watched
+    origins = [f"localhost:{port}"]
+    thread = pn.serve(
+        {app.stem: app},
+        port=port,
+        address="localhost",
+        websocket_origin=origins,
+        threaded=True,
+        show=False,
+        verbose=False,
+    )
+    try:
+        yield f"http://localhost:{port}/{app.stem}", made
+    finally:
+        for cockpit in made:
+            cockpit.stop()
+        thread.stop()
+        flockpit.cockpit.Cockpit = original
+
+
+class Desk:
+    """One page of the cockpit, and what is behind it.
+
+    Args:
+        page: of the browser.
+        url: of the cockpit.
+        made: all cockpits of the server, as `served_here` yields them.
+
+    Attributes:
+        cockpit: what the server holds for this page.
+    """
+
+    def __init__(self, page, url, made):
+        self.page = page
+        self.url = url
+        self.cockpit = None
+        self._made = made
+
+    # ------------------------------------------------------------------ what is behind
+
+    @property
+    def session(self):
+        return self.cockpit.session
+
+    @property
+    def sim(self):
+        return self.session.sim
+
+    @property
+    def tick(self):
+        return self.session.tick
+
+    def until(self, condition, what, seconds=30):
+        """Wait for something to come true behind the page."""
+        limit = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < limit, f"{what}: not after {seconds} s; {self.state()}"
+            self.page.wait_for_timeout(20)
+
+    def state(self):
+        """Say in a line what a failed test wants to know."""
+        notice, failure = self.session.notice, self.session.failure
+        return f"tick {self.tick}, notice {notice and notice.text!r}, failure {failure!r}"
+
+    def settle(self):
+        """Wait until nothing is left to run, but for the future that is recorded when idle."""
+        session, link = self.session, self.cockpit.link.model
+
+        def still():
+            idle = not session.busy or session.exploring
+            return idle and self.cockpit.pacer._seen == session.version
+
+        self.until(still, "the run stands still")
+        self.until(lambda: link.painted >= link.frame, "the last frame is painted")
+        assert session.failure is None, session.failure.trace
+
+    def pairs(self, one, other):
+        """Health of each side's nodes in the eyes of the other: who hears whom, across only."""
+        return self._health(lambda watcher, peer: watcher in one and peer in other) + self._health(
+            lambda watcher, peer: watcher in other and peer in one
+        )
+
+    def within(self, side):
+        """Health of a side's nodes in each other's eyes."""
+        return self._health(lambda watcher, peer: watcher in side and peer in side)
+
+    def _health(self, chosen):
+        flock = self.sim.flock
+        found = []
+        for watcher, slot in np.argwhere(flock.peer >= 0).tolist():
+            if chosen(watcher, int(flock.peer[watcher, slot])):
+                found.append(int(flock.heartbeat.health[watcher, slot]))
+        return found
+
+    # ------------------------------------------------------------------ the page
+
+    def open(self, query=""):
+        """Load the page, and wait until it has greeted."""
+        known = len(self._made)
+        self.page.goto(f"{self.url}?{query}" if query else self.url)
+        self.page.wait_for_selector("html.ready", state="attached", timeout=90_000)
+        assert len(self._made) == known + 1
+        self.cockpit = self._made[-1]
+        self.until(lambda: self.cockpit.link.model.heard > 0, "the page has greeted")
+        self.settle()
+
+    def fresh(self, name="split-brain"):
+        """Show a preset from its first tick on, with nothing injected and nothing open."""
+        if self.session.scenario.name != name:
+            self.choose(name)
+        self.press("Shift+R")
+        self.press("Escape")
+        assert self.tick == 0
+        assert self.session.scenario.name == name
+
+    def choose(self, name):
+        """Choose a preset in the menu of scenarios."""
+        self.page.locator(".scenario select").select_option(label=words_of(name))
+        self.until(lambda: self.session.scenario.name == name, f"{name} is open")
+        self.settle()
+
+    def press(self, *keys):
+        """Press keys one after the other, and wait for what comes of each."""
+        for key in keys:
+            heard = self.cockpit.link.model.heard
+            self.page.keyboard.press(key)
+            self.until(lambda past=heard: self.cockpit.link.model.heard > past, f"{key} is heard")
+            self.settle()
+
+    def leap(self, periods):
+        """Go some heartbeat periods of 10 ms on."""
+        goal = self.tick + periods * self.session.scenario.period_ticks
+        self.press(*["Shift+ArrowRight"] * periods)
+        assert self.tick == goal
+
+    def open_file(self, name, text):
+        """Open a scenario file by the menu."""
+        with self.page.expect_file_chooser() as chooser:
+            self.page.locator("summary[aria-label=More]").click()
+            self.page.get_by_role("button", name="Open a scenario file").click()
+        chooser.value.set_files({"name": name, "mimeType": "text/plain", "buffer": text.encode()})
+
+    @property
+    def map(self):
+        """The figure of the first map."""
+        return self.page.locator(".instrument.map .bk-Figure").first
+
+    @property
+    def timeline(self):
+        """The figure at the foot."""
+        return self.page.locator(".timeline .bk-Figure")
+
+    def notice(self):
+        """The sentence that is shown to the person."""
+        return self.page.locator(".notice")
+
+    def clock(self):
+        """The place that shows time, tick, and whether the run plays."""
+        return self.page.locator(".clock")
+
+    def shows_tick(self, tick):
+        """Expect the page to show a tick."""
+        expect(self.clock()).to_contain_text(f"tick {tick}")
+
+    def corners(self):
+        """The colour in a corner of every figure: red, green, blue."""
+        return self.page.evaluate(_CORNERS)
+
+    # ------------------------------------------------------------------ the pointer
+
+    def at(self, figure, x, y):
+        """Return where a place of a figure's plane lies on the page, in pixels."""
+        return figure.evaluate(_TO_PAGE, [float(x), float(y)])
+
+    def drag(self, figure, places):
+        """Draw a line through places of a figure's plane."""
+        first, *rest = [self.at(figure, *place) for place in places]
+        mouse = self.page.mouse
+        mouse.move(*first)
+        mouse.down()
+        for place in rest:
+            mouse.move(*place, steps=4)
+        mouse.up()
+
+    def lasso(self, nodes):
+        """Draw round some nodes on the map, by the way through the middle of the gaps."""
+        places = self.sim.flock.positions
+        self.drag(self.map, ring_round(places, sorted(nodes)))
+
+    def click_node(self, node):
+        """Click a node on the map."""
+        self.page.mouse.click(*self.at(self.map, *self.sim.flock.positions[node]))
+
+
+def words_of(name):
+    """Return a preset's name as the menu shows it."""
+    assert name in Scenario.names()
+    return name.replace("-", " ").capitalize()
+
+
+def ring_round(places, nodes):
+    """Return a convex polygon that holds exactly these nodes.
+
+    Args:
+        places: of all nodes, shape (N, 2).
+        nodes: to be enclosed; a half-plane's worth, so that a convex line can part them.
+    """
+    chosen = places[nodes].astype(float)
+    others = np.delete(places, nodes, axis=0).astype(float)
+    middle = chosen.mean(axis=0)
+    gap = np.sqrt(((chosen[:, None] - others[None]) ** 2).sum(axis=2)).min() / 2.2
+    hull = convex_hull(chosen)
+    away = hull - middle
+    length = np.sqrt((away**2).sum(axis=1, keepdims=True))
+    ring = hull + away / length * gap
+    return [tuple(place) for place in (*ring, ring[0])]
+
+
+def convex_hull(points):
+    """Return the corners of the convex hull, in order (Andrew's monotone chain)."""
+    ordered = sorted(map(tuple, points))
+
+    def chain(path):
+        corners = []
+        for point in path:
+            while len(corners) > 1 and _turn(corners[-2], corners[-1], point) <= 0:
+                corners.pop()
+            corners.append(point)
+        return corners[:-1]
+
+    return np.array(chain(ordered) + chain(ordered[::-1]))
+
+
+def _turn(a, b, c):
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
