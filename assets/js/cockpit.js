@@ -182,12 +182,19 @@ function onPointerUp(event) {
   if (button && event.detail !== 0) button.blur()
 }
 
+// In a notebook the cockpit is smaller than the page.
+function extent() {
+  const box = find(document, ".flockpit")?.getBoundingClientRect()
+  return {width: box?.width || innerWidth, height: box?.height || innerHeight}
+}
+
 let size = ""
 function onResize() {
-  const now = `${innerWidth}x${innerHeight}`
+  const {width, height} = extent()
+  const now = `${width}x${height}`
   if (now === size) return
   size = now
-  tell("size", {width: innerWidth, height: innerHeight})
+  tell("size", {width, height})
 }
 
 function onDrop(event) {
@@ -207,8 +214,7 @@ function greet(bridge) {
   bridge.send("hello", {
     theme: preferred(),
     still: matchMedia("(prefers-reduced-motion: reduce)").matches,
-    width: innerWidth,
-    height: innerHeight,
+    ...extent(),
   })
 }
 
@@ -249,6 +255,18 @@ async function reveal() {
 // Figures that measured themselves while the sheets were still loading measure again.
 function settle() {
   for (const view of window.Bokeh.index.roots) view.invalidate_layout?.()
+  nameSliders(document)
+}
+
+// The handle is what has the focus, and nothing tells its name to those who cannot see it.
+function nameSliders(root) {
+  const title = root.querySelector?.(".bk-slider-title")
+  for (const handle of root.querySelectorAll(".noUi-handle")) {
+    if (title) handle.setAttribute("aria-label", title.textContent.replace(/:\s*$/, ""))
+  }
+  for (const element of root.querySelectorAll("*")) {
+    if (element.shadowRoot) nameSliders(element.shadowRoot)
+  }
 }
 
 function look() {

@@ -372,14 +372,16 @@ class Session:
             self.playback.change(speed)
             self._before = before
             self.notice = None
+            self.record_ahead()
 
     def reset(self) -> None:
         """Throw away every injection and branch, and start the scenario again."""
-        seed = self.sim.schedule[0][1]
-        self.load(self.scenario, seed=seed)
-        self.notice = Notice(
-            "Reset: injections and branches are gone.", verb="unreset", offer="Bring them back"
-        )
+        before = self.sim
+        self.load(self.scenario, seed=before.schedule[0][1])
+        if self.sim is not before:
+            self.notice = Notice(
+                "Reset: injections and branches are gone.", verb="unreset", offer="Bring them back"
+            )
 
     def unreset(self) -> None:
         """Bring back the run that was left last."""

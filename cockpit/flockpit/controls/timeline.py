@@ -44,7 +44,7 @@ class Timeline:
 
     def __init__(self, session: Session, time: Range1d, theme: Theme = "dark") -> None:
         self.session = session
-        self.width_px = 1200.0
+        self._width_px = 1200.0
         self._time = time
         # Glyphs end at the frame, so the frame is wider than the span by half a label.
         self._range = Range1d(start=0.0, end=1.0)
@@ -159,6 +159,11 @@ class Timeline:
     def _move(self) -> None:
         for event in (Tap, PanStart, Pan):
             self._figure.on_event(event, self._to)
+        self._figure.on_change("inner_width", self._resized)
+
+    def _resized(self, _attr: str, _old: object, width: float) -> None:
+        self._width_px = float(width)
+        self.session.touch()
 
     def _to(self, event: Any) -> None:  # noqa: ANN401
         if event.x is not None:
@@ -173,7 +178,7 @@ class Timeline:
         sim, tick_us, length = session.sim, session.scenario.tick_us, session.length
         seconds = tick_us / 1e6
         self._time.end = length * seconds
-        shown = (sim, sim.script, sim.recorded_until // 20, length, self.width_px, session.tick)
+        shown = (sim, sim.script, sim.recorded_until // 20, length, self._width_px, session.tick)
         if shown[:-1] != self._shown[:-1]:
             self._update_saves(seconds)
             self._update_axis(length, tick_us)
@@ -191,7 +196,7 @@ class Timeline:
 
     def _update_bars(self, length: int, seconds: float) -> None:
         found = bars(self.session.sim)
-        chosen = lanes(found, length, self.width_px)
+        chosen = lanes(found, length, self._width_px)
         number = max(chosen, default=0) + 1
         high = 20.0 if number == 1 else _LANES_HIGH / number
         now = self.session.tick
@@ -232,7 +237,7 @@ class Timeline:
 
     def _update_axis(self, length: int, tick_us: int) -> None:
         end = length * tick_us / 1e6
-        margin = end * _MARGIN_PX / max(self.width_px - 2 * _MARGIN_PX, 1.0)
+        margin = end * _MARGIN_PX / max(self._width_px - 2 * _MARGIN_PX, 1.0)
         self._range.update(start=-margin, end=end + margin)
         marks = ticks(length, tick_us)
         self._marks.data = {"x": marks, "text": [f"{mark:g} s" for mark in marks]}

@@ -215,7 +215,6 @@ class Transport:
         else:
             try:
                 self.session.load(Scenario.load(event.new))
-                self.session.record_ahead()
             except FlockError as error:
                 self.session.say(str(error), refused=True)
         self.session.touch()
@@ -226,7 +225,6 @@ class Transport:
         text = event.new.strip()
         if text.isdecimal() and int(text) < 2**53:
             self.session.load(self.session.scenario, seed=int(text))
-            self.session.record_ahead()
         else:
             self.session.say(
                 f"Seed {text!r} is no seed; allowed is a whole number from 0 to {2**53 - 1}.",

@@ -57,6 +57,7 @@ class FlockDeck:
         session: what is shown.
         overlays: what lies over the map.
         theme: to begin with.
+        wide: whether there is room for everything side by side, until the page tells.
         clock: wall time in seconds.
 
     Attributes:
@@ -69,6 +70,8 @@ class FlockDeck:
         session: Session,
         overlays: object,
         theme: Theme = "dark",
+        *,
+        wide: bool = True,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.session = session
@@ -76,7 +79,7 @@ class FlockDeck:
         self.time = Range1d(start=0.0, end=1.0)
         self._theme = theme
         self._clock = clock
-        self._wide = True
+        self._wide = wide
         self.faults = FaultPanel(session)
         self.timeline = Timeline(session, self.time, theme)
         self._axis = TimeAxis(self.time, theme)
@@ -137,7 +140,6 @@ class FlockDeck:
     def resize(self, width: int, height: int) -> None:
         """Take the size of the page."""
         wide = is_wide(width, height)
-        self.timeline.width_px = width - (660 if wide else 460)
         if wide != self._wide:
             self._wide = wide
             self._arrange()
