@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from flockcore.flock.codes import Health, ModuleState, ProposalKind, Result
 from flockcore.flock.layer import Flock
 from flockcore.flock.options import FlockOptions
@@ -134,7 +135,7 @@ def trace(driver: Driver, data: dict[str, Any], *, remote: bool) -> list[dict[st
         for key, table in now.items():
             changed = {k: v for k, v in table.items() if last[key].get(k) != v}
             if changed:
-                # The recording notes a gradient when any of six components changed, and shows three.
+                # A gradient is noted when any of its six components changed; three are shown.
                 row[key] = changed if key != "g" else {k: v[:3] for k, v in changed.items()}
                 last[key].update(changed)
         if proposed:
