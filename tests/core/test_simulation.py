@@ -118,6 +118,23 @@ def test_two_processes_agree():
     assert found == [straight(100).digest()] * 2
 
 
+def test_the_networks_base_is_part_of_the_script():
+    network = NetworkOptions(
+        loss=0.1, duplicate=0.1, delay_min_us=1_000, delay_mean_us=500, reorder=0.1
+    )
+    spots = tuple((10 * n, 5 * n) for n in range(NODES))
+    plan = PLAN.replace(network=network, layout="explicit", positions=spots)
+    sim = straight(30, plan)
+    assert [type(one) for one in sim.script.faults[:4]] == [Loss, Duplicate, Delay, Reorder]
+    assert sim.injected == ()
+    assert (sim.network.touched[:4] > 0).all()
+    assert sim.flock.positions.tolist() == [list(spot) for spot in spots]
+    sim.inject(Clear(kind="loss"))
+    lost = sim.network.touched[0]
+    sim.run(20)
+    assert sim.network.touched[0] == lost
+
+
 def test_digests_come_by_layer():
     sim = Simulation(PLAN)
     before = sim.digests()

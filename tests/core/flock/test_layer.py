@@ -370,6 +370,31 @@ def test_an_absent_node_takes_no_seat_in_the_reach_until_it_joins():
     assert {believed(sim, node, 11) for node in heard} == {Health.ALIVE}
 
 
+@pytest.mark.slow
+def test_messages_under_way_find_their_way_after_a_join():
+    """A join reshuffles who is in whose reach: what is in flight keeps its two ends, or is lost."""
+    sim = flock_of(
+        Delay(start=1, min_us=6_000), Pause(start=30, nodes=(2,)), absent=(11,), reach=8, ticks=48
+    )
+
+    def ends(parcels):
+        channel = sim.flock.channel
+        return [
+            (int(source), int(edge) // channel.reach)
+            for parcel in parcels
+            for source, edge in zip(channel.source(parcel.edge), parcel.edge, strict=True)
+        ]
+
+    before = ends(sim.flock.channel.under_way)
+    sim.flock.world.absent[11] = False
+    sim.flock.reconnect(sim.flock.find_reach())
+    after = ends(sim.flock.channel.under_way)
+    hears = {(int(s), node) for node in range(NODES) for s in sim.flock.peer[node]}
+    assert 11 in sim.flock.peer
+    assert after == [pair for pair in before if pair in hears]
+    assert 0 < len(after) < len(before)
+
+
 def test_k_changes_in_a_running_flock():
     sim = flock_of(SetNeighbours(start=40, k=6), SetNeighbours(start=50, k=3), ticks=45)
     assert all(elected(sim, node) == peers for node, peers in nearest(sim).items())
