@@ -1,21 +1,31 @@
 """A run in a link, and the run that a link reopens."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flockcore.kernel.trace import Recorder
+from flockcore.flock.codes import MessageKind
+from flockcore.kernel.trace import Recorder, Trace
 from flockcore.replay import replay
 from flockcore.simulation import Simulation
 from flockcore.token import compare, decode
 from flockpit.shiviz import log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 __all__ = ["Reopening", "message_log", "token_of"]
 
-_TRACED = 100
-"""Ticks before the playhead whose messages an exported log holds."""
+_TRACED, _TRACED_BEATS = 400, 30
+"""Ticks before the playhead whose messages an exported log holds: ballots', else all."""
+_BALLOTS = (
+    MessageKind.PROPOSAL,
+    MessageKind.VOTE,
+    MessageKind.INHIBIT,
+    MessageKind.RESULT,
+    MessageKind.EVIDENCE,
+)
 
 
 def token_of(sim: Simulation) -> str:
@@ -27,14 +37,23 @@ def token_of(sim: Simulation) -> str:
     return sim.token()
 
 
-def message_log(sim: Simulation, ticks: int = _TRACED) -> str:
-    """Return the last messages before the playhead as a ShiViz log, by running them again."""
+def message_log(sim: Simulation) -> str:
+    """Return the last messages before the playhead as a ShiViz log, by running them again.
+
+    Ballots are what a space-time diagram is for; heartbeats would bury them and are shown, over a
+    shorter time, only when nothing was voted on.
+    """
+    ballots = _record(sim, _TRACED, _BALLOTS)
+    return log(ballots if len(ballots) else _record(sim, _TRACED_BEATS, None))
+
+
+def _record(sim: Simulation, ticks: int, kinds: Collection[int] | None) -> Trace:
     again = sim.fork()
     again.seek(max(sim.tick - ticks, 0))
-    recorder = Recorder()
+    recorder = Recorder(kinds=kinds)
     again.flock.channel.recorder = recorder
     again.run(sim.tick - again.tick)
-    return log(recorder.trace())
+    return recorder.trace()
 
 
 @dataclass(slots=True)
