@@ -112,9 +112,11 @@ def check_steady(simulation, since, loss):
     assert not column["dead"].any()
     believed = column["alive"] + column["suspect"] + column["unknown"]
     assert (believed == pairs).all()
-    # One pair in a hundred missed its announcement, another its last heartbeat.
+    # One pair in a hundred missed its announcement, another its last heartbeat. When everybody
+    # announces itself, more arrives than may be read in a tick, and what is unread is in doubt too.
     doubted = 2 * loss * pairs
-    assert (column["alive"] >= pairs - doubted - 8 * np.sqrt(doubted) - 2).all()
+    least = pairs - doubted - 8 * np.sqrt(doubted) - 2 - column["backlog"]
+    assert (column["alive"] >= least).all(), (column["alive"] - least).min()
 
 
 def check_lossless(nodes):
@@ -204,6 +206,7 @@ def measure(nodes, ticks):
         "whole_p99_ms": float(np.percentile(steady.whole, 99)),
         "kept_ms": float(np.mean(np.subtract(steady.whole, steady.wall))),
         "messages": float(simulation.series.column("delivered")[since : since + ticks].mean()),
+        "unread": int(simulation.series.column("backlog")[since : since + ticks].max()),
         **figures,
         "engines": shares,
         "steady_bytes": steady_peak,

@@ -18,7 +18,7 @@ ENGINES = {
     "inbox": [(Channel, "read"), (layer, "sort_mail")],
     "receive": [(layer.Flock, "_read_beats")],
     "heartbeat tick": [(Heartbeat, "tick")],
-    "topology": [(layer.Flock, "_notice"), (layer.Flock, "_reelect"), (Topology, "tick")],
+    "topology": [(layer.Flock, "_notice"), (layer.Flock, "reelect"), (Topology, "tick")],
     "consensus": [
         (layer.Flock, "_read_letters"),
         (Consensus, "tick"),
@@ -35,6 +35,11 @@ ENGINES = {
 
 KEEPING = {"checkpoints": [(History, "offer")], "digests": [(Trail, "record")]}
 """What is done after some ticks only, and not by the flock."""
+
+for _functions in (*ENGINES.values(), *KEEPING.values()):
+    for _owner, _name in _functions:
+        # A renamed phase is found before minutes of measuring, not after.
+        assert callable(getattr(_owner, _name, None)), f"{_owner.__name__} has no {_name}"
 
 
 class Shares:

@@ -104,6 +104,7 @@ def print_ticks(rows):
             ("  most in any tick", lambda r: f"{r['split_most_elections']:,}"),
             ("  nodes that re-elected in all", lambda r: f"{r['split_nodes']:,}"),
             ("messages read per tick", lambda r: f"{r['messages']:,.0f}"),
+            ("  most left unread", lambda r: f"{r['unread']:,}"),
             ("ticks measured", lambda r: f"{r['ticks']:,}"),
         ],
     )
