@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from flockcore.flock.codes import MessageKind
 from flockcore.kernel.trace import Recorder, Trace
 from flockcore.replay import replay
-from flockcore.simulation import Simulation
 from flockcore.token import compare, decode
 from flockpit.shiviz import log
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+    from flockcore.simulation import Simulation
 
 __all__ = ["Reopening", "message_log", "token_of"]
 

@@ -115,13 +115,14 @@ def test_the_variables_that_sheets_use_exist():
 )
 def test_icons_are_drawn_in_the_colour_of_their_words_or_of_a_token(name):
     drawn = icon(name)
-    assert drawn.startswith("<svg") and 'aria-hidden="true"' in drawn
+    assert drawn.startswith("<svg")
+    assert 'aria-hidden="true"' in drawn
     colours = set(re.findall(r'(?:fill|stroke)="([^"]+)"', drawn)) - {"none", "currentColor"}
     assert all(re.fullmatch(r"var\(--[\w-]+\)", colour) for colour in colours)
 
 
 def test_a_missing_asset_is_named():
-    with pytest.raises(FileNotFoundError, match="css/none.css"):
+    with pytest.raises(FileNotFoundError, match=r"css/none\.css"):
         asset("css/none.css")
 
 
