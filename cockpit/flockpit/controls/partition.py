@@ -91,6 +91,7 @@ class PartitionControl:
         if not groups:
             if shape == LASSO:
                 self.armed, self._drawn = True, []
+                self.session.touch()
             else:
                 self.session.say("Select the nodes to isolate first: click one.", refused=True)
             return
