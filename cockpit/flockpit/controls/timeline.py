@@ -60,6 +60,7 @@ class Timeline:
         }
         self._saves = ColumnDataSource({"x": []})
         self._marks = ColumnDataSource({"x": [], "text": []})
+        self._span = ColumnDataSource({"end": [1.0]})
         self._head = ColumnDataSource({"x": [0.0], "end": [1.0], "text": [""]})
         self._figure = self._draw()
         self._move()
@@ -111,25 +112,27 @@ class Timeline:
                 self._paint(drawn.glyph, fill_color=kind)
 
     def _draw_axis(self, made: Any) -> None:  # noqa: ANN401
-        line = made.segment(0.0, _AXIS, "end", _AXIS, source=self._head, line_width=1)
+        line = made.segment(0.0, _AXIS, "end", _AXIS, source=self._span, line_width=1)
         self._paint(line.glyph, line_color="text3")
         saves = made.segment("x", _AXIS - 3, "x", _AXIS + 3, source=self._saves, line_width=1)
         self._paint(saves.glyph, line_color="text3")
         self._text(made, self._marks, "text3", "center", y=_LABELS)
 
     def _draw_head(self, made: Any) -> None:  # noqa: ANN401
+        # A level with a canvas of its own: when the playhead moves, the rest is not painted again.
+        head = {"source": self._head, "level": "overlay"}
         veil = made.quad(
-            left="x", right="end", top=0.0, bottom=84.0, source=self._head, line_color=None,
-            fill_alpha=VEIL_ALPHA[self._paint.theme],
+            left="x", right="end", top=0.0, bottom=84.0, line_color=None,
+            fill_alpha=VEIL_ALPHA[self._paint.theme], **head,
         )  # fmt: skip
         self._veil = self._paint(veil.glyph, fill_color="surface")
-        past = made.segment(0.0, _AXIS, "x", _AXIS, source=self._head, line_width=2)
+        past = made.segment(0.0, _AXIS, "x", _AXIS, line_width=2, **head)
         self._paint(past.glyph, line_color="ink")
-        line = made.segment("x", 0.0, "x", _AXIS, source=self._head, line_width=1.5)
+        line = made.segment("x", 0.0, "x", _AXIS, line_width=1.5, **head)
         self._paint(line.glyph, line_color="ink")
-        knob = made.scatter("x", _AXIS, size=12, source=self._head, line_width=2)
+        knob = made.scatter("x", _AXIS, size=12, line_width=2, **head)
         self._paint(knob.glyph, fill_color="ink", line_color="surface")
-        pill = self._text(made, self._head, "on-ink", "center", y=_LABELS)
+        pill = self._text(made, self._head, "on-ink", "center", y=_LABELS, level="overlay")
         pill.update(text_font_style="bold", padding=[1, 8], border_radius=4)
         self._paint(pill, background_fill_color="ink")
 
@@ -237,6 +240,7 @@ class Timeline:
 
     def _update_axis(self, length: int, tick_us: int) -> None:
         end = length * tick_us / 1e6
+        self._span.data = {"end": [end]}
         margin = end * _MARGIN_PX / max(self._width_px - 2 * _MARGIN_PX, 1.0)
         self._range.update(start=-margin, end=end + margin)
         marks = ticks(length, tick_us)

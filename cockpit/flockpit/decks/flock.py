@@ -32,7 +32,7 @@ from flockpit.session import Session
 
 __all__ = ["FlockDeck", "is_wide"]
 
-_FAULTS, _NODES = "faults", "nodes"
+_FAULTS, _NODES, _TIMELINE, _ALL_STRIPS = "faults", "nodes", "timeline", "strips"
 _STRIPS = (HeartbeatStates, FalsePositives, FieldGradient, Messages)
 _WIDE, _HIGH = 1600, 940
 _WATCHED = "<div class='branch'><b>watched</b><small>faults go here</small></div>"
@@ -95,9 +95,10 @@ class FlockDeck:
             "Compare": Slot(Compare()),
         }
         self.nodes = NodePanel(session, self._inspector.view)
-        everywhere = [*self._strips, self._lamps, self._inspector, *self._evidence.values()]
-        self._slots = {slot.instrument.name: slot for slot in everywhere}
-        self._turns = Turns([*self._slots, _FAULTS, _NODES])
+        alone = [self._lamps, self._inspector, *self._evidence.values()]
+        self._slots = {slot.instrument.name: slot for slot in alone}
+        # The strips share a playhead: when it moves all of them are painted.
+        self._turns = Turns([*self._slots, _ALL_STRIPS, _TIMELINE, _FAULTS, _NODES])
         self._toured: object = None
         self._look_where_the_tour_does()
         self.cards = self._layout(overlays)
@@ -206,13 +207,20 @@ class FlockDeck:
         self._update_beside(view.beside)
         hidden = self._hidden()
         for name in self._turns.due(now) if moving else self._turns.all(now):
-            if name == _FAULTS:
+            if name == _ALL_STRIPS:
+                for strip in self._strips:
+                    strip.update(view)
+            elif name == _TIMELINE:
+                self.timeline.update()
+            elif name == _FAULTS:
                 self.faults.update()
             elif name == _NODES:
                 self.nodes.update()
             elif self._slots[name] not in hidden:
                 self._slots[name].update(view)
-        self.timeline.update()
+        if not self.session.playback.playing:
+            # Whoever drags the playhead wants it under the pointer.
+            self.timeline.update()
 
     def _view(self) -> DeckView:
         session = self.session
@@ -247,5 +255,5 @@ class FlockDeck:
         self.timeline.apply_theme(theme)
         self._axis.apply_theme(theme)
         beside = () if self._beside is None else (self._beside,)
-        for slot in (self._map, *beside, *self._slots.values()):
+        for slot in (self._map, *beside, *self._strips, *self._slots.values()):
             slot.apply_theme(theme)

@@ -35,6 +35,9 @@ from flockpit.look.tokens import DASHES, FIELD_MAP, TINT_ALPHA, Theme
 
 __all__ = ["FlockMap"]
 
+_MOVING = "overlay"
+"""Level of what changes from tick to tick: it has a canvas of its own, so that a frame does not
+paint the links and the sides again."""
 _HALOS = ((0.045, 62.0), (0.06, 46.0), (0.08, 32.0))
 """Opacity of each circle of a halo, and how many pixels wider than the node at field 1."""
 
@@ -107,7 +110,7 @@ class FlockMap(Figure):
             if gone:
                 own.line_dash = list(DASHES["cut-link"])
             self.paint(own, line_color="ink")
-            made.add_glyph(self.sources["chosen"], own, view=_where("cut", gone))
+            made.add_glyph(self.sources["chosen"], own, view=_where("cut", gone), level=_MOVING)
 
     def _draw_nodes(self, made: Any) -> None:  # noqa: ANN401
         fill = transform("field", self._field)
@@ -118,7 +121,7 @@ class FlockMap(Figure):
                 fill_color=fill, fill_alpha=alpha, line_color=None,
             )  # fmt: skip
             self._sized.append((grown, _halo_size(wide)))
-            made.add_glyph(self.sources["nodes"], halo, view=_where("halo", 1))
+            made.add_glyph(self.sources["nodes"], halo, view=_where("halo", 1), level=_MOVING)
         self._ring(made, Ring.REALLY_UP, "alive", [])
         self._ring(made, Ring.REALLY_DOWN, "dead", [4, 3])
         self._mark(made, Mark.UNSEEN, "diamond", 1.2, fill="surface", line="edge", width=1)
@@ -132,7 +135,9 @@ class FlockMap(Figure):
         self._mark(made, Mark.DEAD, "x", 1.35, line="dead", width=3.2)
         chosen = Scatter(x="x", y="y", marker="circle", fill_alpha=0.0, line_width=2)
         self._sized.append((chosen, lambda radius: 2.0 * radius + 11.0))
-        made.add_glyph(self.sources["selection"], self.paint(chosen, line_color="ink"))
+        made.add_glyph(
+            self.sources["selection"], self.paint(chosen, line_color="ink"), level=_MOVING
+        )
 
     def _ring(self, made: Any, ring: Ring, token: str, dash: list[int]) -> None:  # noqa: ANN401
         glyph = Scatter(
@@ -140,7 +145,7 @@ class FlockMap(Figure):
         )
         self._sized.append((glyph, lambda radius: 2.0 * radius + min(10.0, 0.9 * radius)))
         self.paint(glyph, line_color=token)
-        made.add_glyph(self.sources["nodes"], glyph, view=_where("ring", int(ring)))
+        made.add_glyph(self.sources["nodes"], glyph, view=_where("ring", int(ring)), level=_MOVING)
 
     def _mark(
         self,
@@ -158,7 +163,7 @@ class FlockMap(Figure):
         if fill is not None:
             self.paint(glyph, fill_color=fill)
         self._sized.append((glyph, lambda radius: scale * radius))
-        made.add_glyph(self.sources["nodes"], glyph, view=_where("mark", int(mark)))
+        made.add_glyph(self.sources["nodes"], glyph, view=_where("mark", int(mark)), level=_MOVING)
         return glyph
 
     def _draw_words(self, made: Any) -> None:  # noqa: ANN401
@@ -172,14 +177,14 @@ class FlockMap(Figure):
         for strong, token in ((0, "text2"), (1, "text")):
             for glyph in add_text(
                 made, self.paint, labels, token, text_align={"value": "center"},
-                view=_where("strong", strong), **(bold if strong else {}),
+                view=_where("strong", strong), level=_MOVING, **(bold if strong else {}),
             ):  # fmt: skip
                 self._sized.append((glyph, _label_offset(strong)))
         for row, token in enumerate(("text", "text2")):
             add_text(
                 made, self.paint, self.sources["cut_words"], token,
                 text_align={"field": "align"}, text_baseline={"field": "baseline"},
-                view=_where("row", row), **(bold if row == 0 else {}),
+                view=_where("row", row), level=_MOVING, **(bold if row == 0 else {}),
             )  # fmt: skip
 
     # ------------------------------------------------------------------ gestures

@@ -37,7 +37,10 @@ class TimeAxis:
         self.time = time
         self.paint = Paint(theme)
         self.playhead = Span(dimension="height", location=0.0, line_width=1.5, level="overlay")
-        self.veil = BoxAnnotation(left=0.0, fill_alpha=VEIL_ALPHA[theme], line_color=None)
+        # On the canvas above the data: when the playhead moves, the data is not painted again.
+        self.veil = BoxAnnotation(
+            left=0.0, fill_alpha=VEIL_ALPHA[theme], line_color=None, level="overlay"
+        )
         self.faults = ColumnDataSource({"x": []})
         self._labels = ColumnDataSource({"x": [], "y": [], "text": [], "align": []})
         self._pill = ColumnDataSource({"x": [], "y": [], "text": [], "align": []})
