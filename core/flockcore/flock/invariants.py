@@ -162,6 +162,7 @@ def views_converge(flock: Flock) -> Verdict:
         return _unknown(name, f"cannot be told in {len(set(flock.sides().tolist()))} sides")
     ticks = max(1, flock.period_us // flock.clock.tick_us)
     wait = ticks * (flock.options.timeout_count + 2) - (flock.present_tick - flock.last_fault)
+    wait += int(flock.world.every.max()) - 1  # a slow observer looks up later
     if wait > 0:
         return _unknown(name, f"can be told in {wait} ticks")
     health, up = _beliefs(flock)
