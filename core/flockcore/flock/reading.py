@@ -45,13 +45,15 @@ class Beats:
         edge = np.concatenate([parcel.edge for parcel in parcels])
         sequence = np.concatenate([parcel.sequence for parcel in parcels])
         order = np.concatenate([parcel.order for parcel in parcels])
+        sorting = np.argsort(edge)
+        joined = edge[sorting]
+        if not (joined[1:] == joined[:-1]).any():
+            return cls(joined, sequence[sorting], order[sorting])
         sorting = np.lexsort((order, edge))
-        edge = edge[sorting]
-        differs = edge[1:] != edge[:-1]
+        joined = edge[sorting]
+        differs = joined[1:] != joined[:-1]
         keep = sorting[np.r_[differs, True] if last else np.r_[True, differs]]
-        return cls(
-            np.concatenate([parcel.edge for parcel in parcels])[keep], sequence[keep], order[keep]
-        )
+        return cls(edge[keep], sequence[keep], order[keep])
 
     def take(self, mask: Mask) -> Self:
         """Return the messages under `mask`."""
