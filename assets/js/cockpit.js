@@ -32,15 +32,18 @@ class Bridge {
     }
   }
 
-  // The first frame callback runs before the canvases paint, the second one after.
+  // Figures paint in the callbacks of the next animation frame; a message that is posted there is
+  // delivered once that frame has been drawn.
   acknowledge() {
     if (this.waiting) return
     this.waiting = true
-    const answer = () => {
+    const {port1, port2} = new MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
       this.waiting = false
       this.model.painted = this.model.frame
     }
-    requestAnimationFrame(() => requestAnimationFrame(answer))
+    requestAnimationFrame(() => port2.postMessage(null))
   }
 
   obey() {
