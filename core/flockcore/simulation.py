@@ -49,11 +49,13 @@ class _Taken:
     Attributes:
         tick: where it was made.
         script: the script before it.
+        schedule: the seeds before it.
         name: the branch that holds the future it cut off; None when there was none.
     """
 
     tick: int
     script: Script
+    schedule: Schedule
     name: str | None
 
 
@@ -320,9 +322,12 @@ class Simulation:
         validate(dated, self.scenario.nodes)
         self.flock.check(dated)
         name = self._keep_future() if self.recorded_until > self.tick else None
-        self._branch.undo = (*self._branch.undo, _Taken(self.tick, self.script, name))
+        taken = _Taken(self.tick, self.script, self.schedule, name)
+        self._branch.undo = (*self._branch.undo, taken)
         self._branch.cut(self.tick, self._scripted)
         self._branch.script = self.script.plus(dated)
+        # A change of seed that lay beyond went with the future.
+        self.streams.schedule = self.schedule
         self.network.hold(self.script.links(self.tick), len(self.script))
         return dated
 
@@ -356,6 +361,7 @@ class Simulation:
         else:
             self._branch.cut(taken.tick, self._scripted)
             self._branch.script, self._branch.undo = taken.script, tuple(earlier)
+            self._branch.schedule = self.streams.schedule = taken.schedule
         self._restore(*self._branch.history.nearest(taken.tick))
         self.seek(taken.tick)
 
