@@ -8,11 +8,11 @@ import panel as pn
 
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
-from flockpit.cockpit import Cockpit
 from flockpit.look.assets import register, text, url
 from flockpit.look.tokens import theme_of
 from flockpit.look.widgets import box, html
 from flockpit.look.widgets import words as safe
+from flockpit.page import Cockpit
 from flockpit.session import Failure, Session, sentence
 
 __all__ = ["FIRST", "SCENARIO_FILE", "begin", "cockpit", "page", "serve"]

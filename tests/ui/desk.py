@@ -11,7 +11,7 @@ import numpy as np
 import panel as pn
 from playwright.sync_api import expect
 
-import flockpit.cockpit
+import flockpit.page
 from flockcore.scenario import Scenario
 
 _TO_PAGE = """
@@ -43,14 +43,14 @@ def served_here(app, port):
         The address of the page, and a list of all cockpits made so far, the latest last.
     """
     made = []
-    original = flockpit.cockpit.Cockpit
+    original = flockpit.page.Cockpit
 
     class Watched(original):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
             made.append(self)
 
-    flockpit.cockpit.Cockpit = Watched
+    flockpit.page.Cockpit = Watched
     origins = [f"localhost:{port}"]
     thread = pn.serve(
         {app.stem: app},
@@ -67,7 +67,7 @@ def served_here(app, port):
         for cockpit in made:
             cockpit.stop()
         thread.stop()
-        flockpit.cockpit.Cockpit = original
+        flockpit.page.Cockpit = original
 
 
 class Desk:
@@ -126,23 +126,26 @@ class Desk:
         self.until(lambda: link.painted >= link.frame, "the last frame is painted")
         assert session.failure is None, session.failure.trace
 
-    def pairs(self, one, other):
-        """Health of each side's nodes in the eyes of the other: who hears whom, across only."""
-        return self._health(lambda watcher, peer: watcher in one and peer in other) + self._health(
-            lambda watcher, peer: watcher in other and peer in one
-        )
-
-    def within(self, side):
-        """Health of a side's nodes in each other's eyes."""
-        return self._health(lambda watcher, peer: watcher in side and peer in side)
-
-    def _health(self, chosen):
+    def seen(self, watchers, peers):
+        """Health of some nodes in the eyes of others, one entry for each pair in reach."""
         flock = self.sim.flock
         found = []
         for watcher, slot in np.argwhere(flock.peer >= 0).tolist():
-            if chosen(watcher, int(flock.peer[watcher, slot])):
+            if watcher in watchers and int(flock.peer[watcher, slot]) in peers:
                 found.append(int(flock.heartbeat.health[watcher, slot]))
         return found
+
+    def pairs(self, one, other):
+        """Health across two sides, in both directions."""
+        return self.seen(one, other) + self.seen(other, one)
+
+    def within(self, side):
+        """Health of a side's nodes in each other's eyes."""
+        return self.seen(side, side)
+
+    def sides(self):
+        """Return how many parts of the flock cannot reach each other."""
+        return len(set(self.sim.flock.sides().tolist()))
 
     # ------------------------------------------------------------------ the page
 
@@ -180,10 +183,12 @@ class Desk:
             self.settle()
 
     def leap(self, periods):
-        """Go some heartbeat periods of 10 ms on."""
+        """Go some heartbeat periods on, as fast as the keys can be pressed."""
         goal = self.tick + periods * self.session.scenario.period_ticks
-        self.press(*["Shift+ArrowRight"] * periods)
-        assert self.tick == goal
+        for _ in range(periods):
+            self.page.keyboard.press("Shift+ArrowRight")
+        self.until(lambda: self.tick == goal, f"tick {goal} is reached")
+        self.settle()
 
     def open_file(self, name, text):
         """Open a scenario file by the menu."""

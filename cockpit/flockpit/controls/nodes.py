@@ -104,9 +104,12 @@ class NodePanel:
     def restart(self) -> None:
         """Bring crashed nodes back with fresh state; nodes that are up go down for a moment."""
         down = self._those(NodeStatus.CRASHED)
+        following = self.session.tick + 1
         self._do(
             lambda chosen: (
-                (Restart(nodes=down),) if down else (Crash(nodes=chosen), Restart(nodes=chosen))
+                (Restart(nodes=down),)
+                if down
+                else (Crash(nodes=chosen, start=following, until=following + 1),)
             )
         )
 
