@@ -132,14 +132,15 @@ function remembered(key) {
 }
 
 // Looks through open shadow trees, which a plain query does not enter.
-function find(root, selector) {
-  const here = root.querySelector(selector)
-  if (here) return here
+function* all(root, selector) {
+  yield* root.querySelectorAll(selector)
   for (const element of root.querySelectorAll("*")) {
-    const there = element.shadowRoot && find(element.shadowRoot, selector)
-    if (there) return there
+    if (element.shadowRoot) yield* all(element.shadowRoot, selector)
   }
-  return null
+}
+
+function find(root, selector) {
+  return all(root, selector).next().value ?? null
 }
 
 // ------------------------------------------------------------------ what Python is told
@@ -157,7 +158,8 @@ function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return
   const target = event.composedPath()[0]
   const element = target instanceof Element ? target : null
-  if (event.key !== "Escape" && element?.matches(TYPING)) return
+  if (event.key === "Escape") closeMenus([])
+  else if (element?.matches(TYPING)) return
   if (event.key.startsWith("Arrow") && element?.matches(ARROWED)) return
   // Someone who walks the page by Tab presses the button that has the focus.
   const pressing = event.key === " " || event.key === "Enter"
@@ -169,7 +171,9 @@ function onKey(event) {
 
 // <button data-do="verb" data-with="..."> anywhere in a pane.
 function onClick(event) {
-  for (const element of event.composedPath()) {
+  const path = event.composedPath()
+  closeMenus(path)
+  for (const element of path) {
     if (element instanceof HTMLElement && element.dataset.do) {
       if (element.dataset.copy) copy(element.dataset.copy)
       tell("do", {verb: element.dataset.do, with: element.dataset.with ?? ""})
@@ -178,11 +182,25 @@ function onClick(event) {
   }
 }
 
-// A button that was clicked keeps the focus; the next space is for the run, not for the button.
-function onPointerUp(event) {
-  const [target] = event.composedPath()
-  const button = target instanceof Element ? target.closest("button") : null
-  if (button && event.detail !== 0) button.blur()
+// A menu stays open while it is used, and closes once something is chosen or something else is used.
+function closeMenus(path) {
+  const chosen = path.some((element) => element.dataset?.do)
+  for (const menu of all(document, "details.menu[open]")) {
+    if (chosen || !path.includes(menu)) menu.open = false
+  }
+}
+
+// What was used with the pointer keeps the focus; the next key is for the run, not for it.
+function letGo() {
+  setTimeout(() => {
+    let held = document.activeElement
+    while (held?.shadowRoot?.activeElement) held = held.shadowRoot.activeElement
+    if (held?.matches?.("button, select, .noUi-handle")) held.blur()
+  })
+}
+
+function onChosen(event) {
+  if (event.composedPath()[0] instanceof HTMLSelectElement) letGo()
 }
 
 // In a notebook the cockpit is smaller than the page.
@@ -226,7 +244,10 @@ function greet(bridge) {
 function listen() {
   document.addEventListener("keydown", onKey)
   document.addEventListener("click", onClick)
-  document.addEventListener("click", onPointerUp)
+  document.addEventListener("pointerup", (event) => {
+    if (!(event.composedPath()[0] instanceof HTMLSelectElement)) letGo()
+  })
+  document.addEventListener("input", onChosen)
   document.addEventListener("dragover", (event) => event.preventDefault())
   document.addEventListener("drop", onDrop)
   addEventListener("resize", onResize)
@@ -234,14 +255,7 @@ function listen() {
 
 // Components link their sheets; the page shows once all of them are there.
 async function reveal() {
-  const links = []
-  const walk = (root) => {
-    links.push(...root.querySelectorAll("link[rel=stylesheet]"))
-    for (const element of root.querySelectorAll("*")) {
-      if (element.shadowRoot) walk(element.shadowRoot)
-    }
-  }
-  walk(document)
+  const links = [...all(document, "link[rel=stylesheet]")]
   const pending = links.filter((link) => link.sheet === null)
   const loaded = (link) =>
     new Promise((done) => {

@@ -205,6 +205,7 @@ def desk_of_all(browser, browser_context_args, cockpit_here):
     desk = Desk(context.new_page(), *cockpit_here)
     desk.open()
     yield desk, complaints
+    desk.leave()
     context.close()
 
 

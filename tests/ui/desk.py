@@ -12,6 +12,7 @@ import panel as pn
 from playwright.sync_api import expect
 
 import flockpit.page
+from flockcore.kernel.faults import Partition
 from flockcore.scenario import Scenario
 
 _TO_PAGE = """
@@ -102,6 +103,12 @@ class Desk:
     def tick(self):
         return self.session.tick
 
+    @property
+    def cuts(self):
+        """The sides of each partition that holds at the next tick."""
+        spans = self.sim.script.holding(self.tick + 1)
+        return [span.fault.groups for span in spans if isinstance(span.fault, Partition)]
+
     def until(self, condition, what, seconds=30):
         """Wait for something to come true behind the page."""
         limit = time.monotonic() + seconds
@@ -113,6 +120,12 @@ class Desk:
         """Say in a line what a failed test wants to know."""
         notice, failure = self.session.notice, self.session.failure
         return f"tick {self.tick}, notice {notice and notice.text!r}, failure {failure!r}"
+
+    def leave(self):
+        """Leave the page, and wait until the server knows: one that stops before would complain."""
+        self.page.goto("about:blank")
+        context = self.cockpit._doc.session_context
+        self.until(lambda: not context.session.connection_count, "the page is gone")
 
     def settle(self):
         """Wait until nothing is left to run, but for the future that is recorded when idle."""
@@ -260,17 +273,24 @@ def ring_round(places, nodes):
 
     Args:
         places: of all nodes, shape (N, 2).
-        nodes: to be enclosed; a half-plane's worth, so that a convex line can part them.
+        nodes: to be enclosed; a straight line parts them from the others.
     """
     chosen = places[nodes].astype(float)
     others = np.delete(places, nodes, axis=0).astype(float)
-    middle = chosen.mean(axis=0)
-    gap = np.sqrt(((chosen[:, None] - others[None]) ** 2).sum(axis=2)).min() / 2.2
     hull = convex_hull(chosen)
-    away = hull - middle
-    length = np.sqrt((away**2).sum(axis=1, keepdims=True))
-    ring = hull + away / length * gap
+    away = hull - chosen.mean(axis=0)
+    away /= np.sqrt((away**2).sum(axis=1, keepdims=True))
+    gap = np.sqrt(((chosen[:, None] - others[None]) ** 2).sum(axis=2)).min()
+    ring = hull + away * gap
+    while any(_holds(ring, other) for other in others):
+        gap /= 2
+        ring = hull + away * gap
     return [tuple(place) for place in (*ring, ring[0])]
+
+
+def _holds(ring, place):
+    after = np.roll(ring, -1, axis=0)
+    return all(_turn(a, b, place) > 0 for a, b in zip(ring, after, strict=True))
 
 
 def convex_hull(points):
