@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from flockpit.instruments import map_columns as columns
 from flockpit.instruments import map_sides as sides
-from flockpit.instruments.base import Cadence, Figure, Headline, Layer, pane
+from flockpit.instruments.base import Cadence, Columns, Figure, Headline, Layer, pane
 from flockpit.instruments.figures import NO_OUTLINE, add_text
 from flockpit.instruments.map_columns import Mark, Ring
 from flockpit.instruments.map_frame import Frame, hit, inside
@@ -38,8 +38,8 @@ __all__ = ["FlockMap"]
 _MOVING = "overlay"
 """Level of what changes from tick to tick: it has a canvas of its own, so that a frame does not
 paint the links and the sides again."""
-_HALOS = ((0.045, 62.0), (0.06, 46.0), (0.08, 32.0))
-"""Opacity of each circle of a halo, and how many pixels wider than the node at field 1."""
+_HALO_PX = 62.0
+"""How many pixels wider than a node of the usual size its halo is at field 1."""
 
 
 class FlockMap(Figure):
@@ -114,14 +114,13 @@ class FlockMap(Figure):
 
     def _draw_nodes(self, made: Any) -> None:  # noqa: ANN401
         fill = transform("field", self._field)
-        for alpha, wide in _HALOS:
-            grown = LinearInterpolator(x=[0.0, 1.0], y=[0.0, 1.0], clip=True)
-            halo = Scatter(
-                x="x", y="y", size=transform("field", grown), marker="circle",
-                fill_color=fill, fill_alpha=alpha, line_color=None,
-            )  # fmt: skip
-            self._sized.append((grown, _halo_size(wide)))
-            made.add_glyph(self.sources["nodes"], halo, view=_where("halo", 1), level=_MOVING)
+        grown = LinearInterpolator(x=[0.0, 1.0], y=[0.0, 1.0], clip=True)
+        halo = Scatter(
+            x="x", y="y", size=transform("wide", grown), marker="circle",
+            fill_color=fill, fill_alpha="alpha", line_color=None,
+        )  # fmt: skip
+        self._sized.append((grown, lambda radius: 2.0 * radius + _HALO_PX * radius / 11.5))
+        made.add_glyph(self.sources["halos"], halo, level=_MOVING)
         self._ring(made, Ring.REALLY_UP, "alive", [])
         self._ring(made, Ring.REALLY_DOWN, "dead", [4, 3])
         self._mark(made, Mark.UNSEEN, "diamond", 1.2, fill="surface", line="edge", width=1)
@@ -145,7 +144,7 @@ class FlockMap(Figure):
         )
         self._sized.append((glyph, lambda radius: 2.0 * radius + min(10.0, 0.9 * radius)))
         self.paint(glyph, line_color=token)
-        made.add_glyph(self.sources["nodes"], glyph, view=_where("ring", int(ring)), level=_MOVING)
+        made.add_glyph(self.sources[f"ring {ring.name}"], glyph, level=_MOVING)
 
     def _mark(
         self,
@@ -163,7 +162,7 @@ class FlockMap(Figure):
         if fill is not None:
             self.paint(glyph, fill_color=fill)
         self._sized.append((glyph, lambda radius: scale * radius))
-        made.add_glyph(self.sources["nodes"], glyph, view=_where("mark", int(mark)), level=_MOVING)
+        made.add_glyph(self.sources[f"mark {mark.name}"], glyph, level=_MOVING)
         return glyph
 
     def _draw_words(self, made: Any) -> None:  # noqa: ANN401
@@ -267,12 +266,12 @@ def _numbers(nodes: NDArray[np.intp]) -> tuple[int, ...]:
     return tuple(nodes.tolist())
 
 
-def _halo_size(wide: float) -> Callable[[float], float]:
-    return lambda radius: 2.0 * radius + wide * radius / 11.5
-
-
 def _label_offset(strong: int) -> Callable[[float], float]:
     return lambda radius: (-1 if strong else 1) * (radius + (16.0 if strong else 12.0))
+
+
+def _bytes(found: Columns) -> tuple[bytes, ...]:
+    return tuple(column.tobytes() for column in found.values())
 
 
 def _sides_key(view: DeckView) -> object:
@@ -283,13 +282,28 @@ def _links_key(view: DeckView) -> object:
     return (view.elected.tobytes(), view.positions.tobytes(), tuple(view.cuts))
 
 
+def _places(column: str, value: int) -> Layer:
+    """The seats of some nodes, sent only when others are meant."""
+
+    def made(view: DeckView) -> Columns:
+        return columns.node_places(view, column, value)
+
+    return Layer(made, lambda view: _bytes(made(view)))
+
+
+_UNMARKED = (Mark.ALIVE, Mark.NOWHERE)
+
+# What changes with every tick has a source of its own: the page redraws all that share one.
 _LAYERS = {
     "sides": Layer(sides.side_columns, _sides_key),
     "cut": Layer(sides.cut_columns, _sides_key),
     "links": Layer(columns.link_columns, _links_key),
     "cut_links": Layer(columns.cut_link_columns, _links_key),
     "chosen": Layer(columns.chosen_columns, lambda v: (_links_key(v), v.choice.selected)),
-    "nodes": Layer(columns.node_columns),
+    "halos": Layer(columns.halo_columns, lambda v: _bytes(columns.halo_columns(v))),
+    **{f"ring {ring.name}": _places("ring", ring) for ring in Ring if ring is not Ring.NONE},
+    **{f"mark {mark.name}": _places("mark", mark) for mark in Mark if mark not in _UNMARKED},
+    "mark ALIVE": Layer(columns.alive_columns, lambda v: _bytes(columns.alive_columns(v))),
     "selection": Layer(
         columns.selection_columns, lambda v: (v.choice.selected, v.positions.tobytes())
     ),

@@ -13,15 +13,20 @@ from flockpit.instruments.view import NOT_SEEN, DeckView
 __all__ = [
     "Mark",
     "Ring",
+    "alive_columns",
     "chosen_columns",
     "cut_link_columns",
+    "halo_columns",
     "link_columns",
     "node_columns",
+    "node_places",
     "selected_nodes",
     "selection_columns",
 ]
 
 _HALO_ABOVE = 0.45
+_HALOS = ((0.045, 1.0), (0.06, 46 / 62), (0.08, 32 / 62))
+"""Opacity of each circle of a halo, and how far it reaches, the outermost first."""
 
 
 class Mark(IntEnum):
@@ -69,6 +74,48 @@ def node_columns(view: DeckView) -> Columns:
         "mark": mark.astype(np.uint8),
         "ring": rings(view),
         "halo": (alive & fresh & view.present & (field > _HALO_ABOVE)).astype(np.uint8),
+    }
+
+
+def _nodes(view: DeckView) -> Columns:
+    """`node_columns`, worked out once for all that draw a part of them."""
+    found = view.memo.get("map nodes")
+    if found is None:
+        found = view.memo["map nodes"] = node_columns(view)
+    return found
+
+
+def node_places(view: DeckView, column: str, value: int) -> Columns:
+    """Return the seats of the nodes whose `mark` or `ring` has a value: x and y."""
+    nodes = _nodes(view)
+    chosen = nodes[column] == value
+    return {"x": nodes["x"][chosen], "y": nodes["y"][chosen]}
+
+
+def alive_columns(view: DeckView) -> Columns:
+    """Return seat and field of the nodes that are believed ALIVE and known afresh."""
+    nodes = _nodes(view)
+    chosen = nodes["mark"] == Mark.ALIVE
+    return {name: nodes[name][chosen] for name in ("x", "y", "field")}
+
+
+def halo_columns(view: DeckView) -> Columns:
+    """Return the circles of all halos, three for each node that has one.
+
+    Returns:
+        x, y; field: float32, for the colour; wide: 0..1, how far the circle reaches; alpha: its
+        opacity.
+    """
+    nodes = _nodes(view)
+    chosen = nodes["halo"] == 1
+    field = nodes["field"][chosen]
+    alpha, share = (np.array(column, dtype=np.float32) for column in zip(*_HALOS, strict=True))
+    return {
+        "x": np.tile(nodes["x"][chosen], len(_HALOS)),
+        "y": np.tile(nodes["y"][chosen], len(_HALOS)),
+        "field": np.tile(field, len(_HALOS)),
+        "wide": np.outer(share, field).reshape(-1),
+        "alpha": np.repeat(alpha, len(field)),
     }
 
 

@@ -46,6 +46,14 @@ class _Hinted(pn.widgets.Widget):
         return properties
 
 
+class _Words(pn.pane.HTML):
+    """HTML of which nothing but the words ever changes: Panel would work out all else anew."""
+
+    def _update(self, ref: str, model: Any) -> None:  # noqa: ANN401
+        del ref
+        model.text = escape(self.object or "")
+
+
 class _Button(_Hinted, pn.widgets.Button):  # type: ignore[misc]
     pass
 
@@ -87,7 +95,7 @@ def box(*children: Any, classes: Sequence[str], **more: Any) -> pn.Column:  # no
 
 def html(text: str = "", *, classes: Sequence[str] = (), **more: Any) -> pn.pane.HTML:  # noqa: ANN401
     """Return a pane of HTML; what comes from outside must be escaped by the caller."""
-    return pn.pane.HTML(text, **_params("panes", ("pane", *classes), more))
+    return _Words(text, **_params("panes", ("pane", *classes), more))
 
 
 def button(

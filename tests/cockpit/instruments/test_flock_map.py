@@ -235,7 +235,7 @@ def test_each_layer_is_assigned_once_and_only_when_it_changes(runs):
     written.clear()
     made.update(runs.view(250))
     assert len(written) == len(set(written))
-    assert {"nodes", "cut_words"} <= set(written)
+    assert {"mark SUSPECT", "cut_words"} <= set(written)
     assert not {"sides", "cut", "selection"} & set(written)
 
 
