@@ -15,7 +15,7 @@ from enum import IntEnum
 import numpy as np
 
 from flockcore.flock.codes import MessageKind, ProposalKind, Result, Vote
-from flockcore.kernel.channel import BODY
+from flockcore.kernel.mail import BODY
 from flockcore.kernel.trace import Fate, Trace
 
 __all__ = ["EVENTS_LIMIT", "PARSER", "log"]

@@ -76,7 +76,7 @@ def aggregate(
         Averages of all nodes.
     """
     nodes = index.shape[1]
-    present = np.flatnonzero(table.any(axis=1))
+    present = np.flatnonzero(np.bitwise_or.reduce(table, axis=1))
     fields = table[present].astype(np.float64)
     all_valid = bool(valid.all())
     values = np.zeros((len(table), nodes), dtype=np.int64)

@@ -5,9 +5,10 @@ constants (Q13); here it is `Decay.RATIONAL`. All models are exact integer arith
 bits on every platform.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from math import isqrt
 
 import numpy as np
@@ -92,6 +93,11 @@ class ComponentProfile:
         if not INT32_MIN <= self.default <= INT32_MAX:
             raise FlockError(f"default is {self.default}; {INT32_MIN} to {INT32_MAX} is allowed")
 
+    @property
+    def bounded(self) -> bool:
+        """Whether a sample may be cut to the floor or the ceiling."""
+        return self.floor > INT32_MIN or self.ceiling < INT32_MAX
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecayProfile:
@@ -101,6 +107,8 @@ class DecayProfile:
         components: One profile per `Component`, in order.
         max_age_us: Age in microseconds beyond which a sample is FIELD_EXPIRED.
         laws: Model, time constant, and the components that share them; made from `components`.
+        bounded: Components with a floor or ceiling of their own; made from `components`.
+        never_zero: Components whose samples are not 0 even if 0 was published.
     """
 
     components: tuple[ComponentProfile, ...] = (ComponentProfile(),) * FIELD_COUNT
@@ -108,6 +116,8 @@ class DecayProfile:
     laws: tuple[tuple[Decay, int, tuple[int, ...]], ...] = field(
         init=False, repr=False, compare=False
     )
+    bounded: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    never_zero: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings and group the components."""
@@ -120,6 +130,10 @@ class DecayProfile:
             sharing.setdefault((one.model, one.tau_us), []).append(number)
         laws = tuple((*law, tuple(which)) for law, which in sharing.items())
         object.__setattr__(self, "laws", laws)
+        bounds = [(number, one) for number, one in enumerate(self.components) if one.bounded]
+        object.__setattr__(self, "bounded", tuple(number for number, _ in bounds))
+        never_zero = (number for number, one in bounds if not one.floor <= 0 <= one.ceiling)
+        object.__setattr__(self, "never_zero", tuple(never_zero))
 
     @classmethod
     def uniform(
@@ -143,29 +157,47 @@ class DecayProfile:
         return np.array([[one.default] for one in self.components], dtype=np.int64)
 
 
-def fade(values: Values, age: NDArray[np.int64], profile: DecayProfile) -> Values:
+def fade(
+    values: Values,
+    age: NDArray[np.int64] | int,
+    profile: DecayProfile,
+    parts: Sequence[int] = tuple(range(FIELD_COUNT)),
+) -> Values:
     """Return what is left of fields of some age: floor(value factor / 2^16), within its bounds.
 
     Args:
-        values: Raw Q16.16 within int32, shape (6, n).
-        age: Microseconds, 0 or more, shape (n,).
+        values: Raw Q16.16 within int32, shape (p, n).
+        age: Microseconds, 0 or more, shape (n,) or one for all.
         profile: How the components fade.
+        parts: The component of each row, all of them by default, shape (p,).
 
     Returns:
-        Raw Q16.16, shape (6, n).
+        Raw Q16.16, shape (p, n).
     """
     if len(profile.laws) == 1:
         model, tau_us, _ = profile.laws[0]
-        faded: Values = values * factor(model, age, tau_us) >> 16
+        faded: Values = values * _factor_of(model, age, tau_us)
+        faded >>= 16
     else:
         faded = np.empty(values.shape, dtype=np.int64)
         for model, tau_us, which in profile.laws:
-            rows = list(which)
-            faded[rows] = values[rows] * factor(model, age, tau_us) >> 16
-    for row, one in zip(faded, profile.components, strict=True):
-        if one.floor > INT32_MIN or one.ceiling < INT32_MAX:
+            rows = [row for row, part in enumerate(parts) if part in which]
+            if rows:
+                faded[rows] = values[rows] * _factor_of(model, age, tau_us) >> 16
+    for row, part in zip(faded, parts, strict=True):
+        if part in profile.bounded:
+            one = profile.components[part]
             np.clip(row, one.floor, one.ceiling, out=row)
     return faded
+
+
+def _factor_of(model: Decay, age: NDArray[np.int64] | int, tau_us: int) -> Values | int:
+    return _one_factor(model, age, tau_us) if isinstance(age, int) else factor(model, age, tau_us)
+
+
+@lru_cache(maxsize=256)
+def _one_factor(model: Decay, age: int, tau_us: int) -> int:
+    return int(factor(model, np.array([age], dtype=np.int64), tau_us)[0])
 
 
 def factor(model: Decay, age: NDArray[np.int64], tau_us: int) -> Values:

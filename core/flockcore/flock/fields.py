@@ -5,6 +5,7 @@ write counter, odd while a write is in progress; the simulation runs writers and
 an odd counter means a writer that stopped half-way.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +104,7 @@ def publish(
         OK or, for a node without a slot, INVALID_ARG, shape (n,).
     """
     status = _slot_status(region, rows)
-    if (status != Code.OK).any():
+    if status.any():
         able = status == Code.OK
         rows, values = rows[able], values[:, able]
         sequence = sequence[able] if isinstance(sequence, np.ndarray) else sequence
@@ -119,6 +120,8 @@ def publish(
 
 
 def _slot_status(region: FieldRegion, rows: Indices) -> NDArray[np.int8]:
+    if not len(rows) or (rows.min() >= 0 and rows.max() < len(region.source)):
+        return np.zeros(len(rows), dtype=np.int8)
     inside = (rows >= 0) & (rows < len(region.source))
     return np.where(inside, Code.OK, Code.INVALID_ARG).astype(np.int8)
 
@@ -157,18 +160,28 @@ def sample(region: FieldRegion, rows: Indices, now: int, profile: DecayProfile) 
     )
 
 
-def decayed(region: FieldRegion, now: int, profile: DecayProfile) -> tuple[Values, Mask]:
-    """Read all slots at once, for a neighbour table.
+def decayed(
+    region: FieldRegion,
+    now: int,
+    profile: DecayProfile,
+    parts: Sequence[int] = tuple(range(FIELD_COUNT)),
+) -> tuple[Values, Mask]:
+    """Read some components (all by default) of all slots at once, for a neighbour table.
 
     Returns:
-        Faded components, raw Q16.16, shape (6, N), meaningless where the mask says so; and whether
-        a sample of the slot would be OK, shape (N,).
+        Faded components, raw Q16.16, shape (parts, N), meaningless where the mask says so; and
+        whether a sample of the slot would be OK, shape (N,).
     """
+    readable = (region.source > 0) & (region.counter & 1 == 0)
+    values = region.values if len(parts) == FIELD_COUNT else region.values[list(parts)]
     age = np.maximum(now - region.published_at, 0)
-    readable = (age <= profile.max_age_us) & (region.source > 0) & (region.counter & 1 == 0)
+    if not len(age) or (age != age[0]).any():
+        readable &= age <= profile.max_age_us
+        return fade(values, age, profile, parts), readable
     # Nodes that all tick publish at one time: one factor serves them all.
-    shared = age[:1] if len(age) and bool((age == age[0]).all()) else age
-    return fade(region.values, shared, profile), readable
+    if age[0] > profile.max_age_us:
+        readable[:] = False
+    return fade(values, int(age[0]), profile, parts), readable
 
 
 def collect(region: FieldRegion, max_age_us: int, now: int) -> int:

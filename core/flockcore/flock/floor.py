@@ -15,8 +15,8 @@ from flockcore.flock.quarantine import to_letters
 from flockcore.flock.readings import Readings
 from flockcore.flock.reports import Tally
 from flockcore.flock.voting import answer, join_replies, post
-from flockcore.kernel.channel import Parcel
 from flockcore.kernel.faults import Equivocate
+from flockcore.kernel.mail import Parcel
 from flockcore.kernel.records import Records
 
 __all__ = ["Floor"]
@@ -76,6 +76,9 @@ class Floor(Readings, ABC):
 
     def _settle(self, replies: list[Reply], now: int, tick: int) -> None:
         """Send what the engine has to say, count what ended, act on quarantines."""
+        replies = [reply for reply in replies if not reply.is_silent]
+        if not replies:
+            return
         outbox, ended = join_replies(replies)
         self.count_endings(ended, tick)
         self._enforce(ended, now)

@@ -133,20 +133,25 @@ class Heartbeat:
         """
         health = self.health.reshape(-1)
         before = health[edges]
-        revived = np.flatnonzero(before != _ALIVE)
-        if len(revived) and not self.tracked.reshape(-1)[edges[revived]].all():
-            keep = self.tracked.reshape(-1)[edges]
-            return self.receive(edges[keep], sequences[keep], now)
+        revived = (before != _ALIVE).nonzero()[0]
         if self.options.reject_replays:
-            keep = self._judge(edges, sequences, before)
-            if not keep.all():
-                edges, sequences, before = edges[keep], sequences[keep], before[keep]
-                revived = np.flatnonzero(before != _ALIVE)
+            keep = self.tracked.reshape(-1)[edges]
+            keep[keep] = self._judge(edges[keep], sequences[keep], before[keep])
+            edges, sequences, before = edges[keep], sequences[keep], before[keep]
+            revived = (before != _ALIVE).nonzero()[0]
         if self.options.track_gaps:
-            self._note_gaps(edges, revived, now)
+            self._note_gaps(edges, before, revived, now)
         self.deadline.reshape(-1)[edges] = now + self.options.period_us
         self.sequence.reshape(-1)[edges] = sequences
-        return self._revive(edges[revived], before[revived]) if len(revived) else NO_TRANSITIONS
+        if not len(revived):
+            return NO_TRANSITIONS
+        edges, before = edges[revived], before[revived]
+        known = self.tracked.reshape(-1)[edges]
+        if not known.all():
+            # Cheaper than to sort the few strangers out before: they become untracked again.
+            self._forget(edges[~known])
+            edges, before = edges[known], before[known]
+        return self._revive(edges, before) if len(edges) else NO_TRANSITIONS
 
     def tick(self, now: int, ticking: NDArray[np.bool_] | None = None) -> Transitions:
         """Let silence tell: SUSPECT after one period, DEAD after `timeout_count` of them.
@@ -159,7 +164,7 @@ class Heartbeat:
             np.maximum(self.last_tick, now, out=self.last_tick)
         else:
             np.maximum(self.last_tick, now, out=self.last_tick, where=ticking)
-        due = np.flatnonzero(self.deadline.reshape(-1) <= now)
+        due = (self.deadline.reshape(-1) <= now).nonzero()[0]
         if ticking is not None and len(due):
             due = due[ticking[due // self.slots]]
         return self._expire(due, now) if len(due) else NO_TRANSITIONS
@@ -179,7 +184,7 @@ class Heartbeat:
         due = now - self.last_send >= self.options.period_us
         if ticking is not None:
             due &= ticking
-        rows = np.flatnonzero(due)
+        rows = due.nonzero()[0]
         self.last_send[rows] = now
         self.send_sequence[rows] += 1
         return rows
@@ -187,11 +192,15 @@ class Heartbeat:
     def last_seen(self, edges: NDArray[np.intp] | None = None) -> NDArray[np.int64]:
         """Time of the last heartbeat, 0 before the first, shape of `edges`, or (N, R) without."""
         if edges is None:
-            health, deadline = self.health, self.deadline
-        else:
-            health, deadline = self.health.reshape(-1)[edges], self.deadline.reshape(-1)[edges]
+            return self._heard(self.health, self.deadline)
+        return self._heard(self.health.reshape(-1)[edges], self.deadline.reshape(-1)[edges])
+
+    def _heard(self, health: NDArray[np.uint8], deadline: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Work out when a peer was last heard from what its silence leads to next."""
         ahead = np.array([0, self.options.period_us, self._life, _FAR], dtype=np.int64)
-        return np.where(health == Health.UNKNOWN, 0, deadline - ahead[health])
+        heard = deadline - ahead[health]
+        heard *= health != Health.UNKNOWN
+        return heard
 
     def missed(self) -> NDArray[np.int64]:
         """Periods missed at each observer's last tick, 0..255, shape (N, R)."""
@@ -233,21 +242,29 @@ class Heartbeat:
         self.health.reshape(-1)[edge] = _ALIVE
         return Transitions(edge, before[order], np.full(len(edge), _ALIVE), len(edge))
 
-    def _note_gaps(self, edges: NDArray[np.intp], revived: NDArray[np.intp], now: int) -> None:
+    def _note_gaps(
+        self,
+        edges: NDArray[np.intp],
+        health: NDArray[np.uint8],
+        revived: NDArray[np.intp],
+        now: int,
+    ) -> None:
         """Mean of the gaps: (7 mean + gap) / 8, which starts from 0 and has no first gap."""
         # "clip" spares numpy a second pass over the edges, which are in range already.
-        gap = now + self.options.period_us - self.deadline.reshape(-1).take(edges, mode="clip")
+        due = self.deadline.reshape(-1).take(edges, mode="clip")
+        gap = now + self.options.period_us - due
         if len(revived):
-            gap[revived] = now - self.last_seen(edges[revived])
+            gap[revived] = now - self._heard(health[revived], due[revived])
         mean = self.average_gap.reshape(-1).take(edges, mode="clip")
         # Read as unsigned, a clock that stepped back and a peer never heard are both out of range.
         usual = gap.view(np.uint64).max(initial=0) < now
-        first = np.flatnonzero(gap >= now) if not usual else _NO_ROWS
         if not usual:
+            first = np.flatnonzero(gap >= now)
             np.maximum(gap, 0, out=gap)
         gap += 7 * mean
         gap >>= 3
-        gap[first] = mean[first]
+        if not usual:
+            gap[first] = mean[first]
         self.average_gap.reshape(-1)[edges] = gap
 
     def _judge(
@@ -267,12 +284,15 @@ class Heartbeat:
 
     def _expire(self, due: NDArray[np.intp], now: int) -> Transitions:
         before = self.health.reshape(-1)[due]
-        last = self.last_seen(due)
+        last = self._heard(before, self.deadline.reshape(-1)[due])
         dead = (last + self._life <= now) | (before == Health.UNKNOWN)
-        self.health.reshape(-1)[due] = np.where(dead, _DEAD, _SUSPECT)
+        after = np.where(dead, _DEAD, _SUSPECT)
+        self.health.reshape(-1)[due] = after
         self.deadline.reshape(-1)[due] = last + np.where(dead, _FAR, self._life)
-        # A peer that leaps from ALIVE to DEAD is listed twice: as suspect, then as dead.
         leap = dead & (before == _ALIVE)
+        if not leap.any():
+            return Transitions(due, before, after, len(due))
+        # A peer that leaps from ALIVE to DEAD is listed twice: as suspect, then as dead.
         edge, was = due.repeat(1 + leap), before.repeat(1 + leap)
         became = self.health.reshape(-1)[edge]
         second = np.flatnonzero(leap) + np.arange(1, leap.sum() + 1)

@@ -48,6 +48,7 @@ from flockcore.kernel.channel import Channel, InboxRule
 from flockcore.kernel.clock import Clock
 from flockcore.kernel.faults import Equivocate, Fault
 from flockcore.kernel.layer import Event, Layer, Verdict
+from flockcore.kernel.mail import Traffic
 from flockcore.kernel.network import Network
 from flockcore.kernel.records import Records
 from flockcore.kernel.script import Script, Span
@@ -233,7 +234,7 @@ class Flock(Floor, Layer):
         """Carry out faults of nodes and commands that begin, and undo those that end."""
         self.now = self.clock.now(tick)
         self.present_tick = tick
-        self.state.channel.traffic.clear()
+        self.state.channel.traffic = Traffic()
         self.tally.clear_tick()
         if begins or ends:
             self.last_fault = tick
@@ -274,7 +275,8 @@ class Flock(Floor, Layer):
         moves.append(state.heartbeat.tick(now, None if ticking.all() else ticking))
         changed.append(self._notice([one for one in moves if len(one.edge)], tick))
         self.reelect(np.concatenate(changed))
-        announcing = np.flatnonzero(state.topology.tick(now, self._may_announce(now, ticking)).due)
+        announcing = state.topology.tick(now, self._may_announce(now, ticking)).due.nonzero()[0]
+        self._stagger(announcing)
         replies.append(state.consensus.tick(now, ticking))
         self._settle(replies, now, tick)
         self._accuse(now, tick, ticking)
@@ -313,6 +315,21 @@ class Flock(Floor, Layer):
         early = now - topology.last_discovery < self.options.discovery_period_us
         allowed: Mask = ticking & ~(new & early)
         return allowed
+
+    def _stagger(self, announcing: Indices) -> None:
+        """After its first announcement a node makes the next one up to seven periods early.
+
+        All nodes start in one heartbeat period. Announcements of all in one period, a whole
+        discovery period later, would leave inboxes too full for the heartbeats among them.
+        """
+        topology = self.state.topology
+        first = announcing[topology.discovery_sequence[announcing] == 1]
+        if not (self.options.start_stagger and len(first)):
+            return
+        # A quarter of the discovery period always lies between two announcements (PTP-11).
+        ways = min(max(3 * self.options.discovery_period_us // (4 * self.period_us), 1), 8)
+        ticks = max(1, self.period_us // self.clock.tick_us)
+        topology.last_discovery[first] -= first // ticks % ways * self.period_us
 
     def _barred(self, edges: Indices) -> Mask:
         """Peers that are not electable: held DEAD (Q04) or quarantined (Q26)."""
@@ -399,10 +416,12 @@ class Flock(Floor, Layer):
         else:
             state.gradient[:, good] = felt.gradient[:, good]
         state.stale[...] = ~good
-        state.outcome[ticking] = np.where(felt.degraded, Code.DEGRADED, Code.OK)[ticking]
+        state.outcome[ticking] = Code.OK
         state.counters.ticks += ticking
         if felt.degraded.any():
-            state.counters.degraded += ticking & felt.degraded
+            starved = ticking & felt.degraded
+            state.outcome[starved] = Code.DEGRADED
+            state.counters.degraded += starved
         rows = np.flatnonzero(ticking)
         values = state.own if everyone else state.own[:, rows]
         publish(state.region, rows, values, state.region.sequence[rows] + np.uint8(1), now)

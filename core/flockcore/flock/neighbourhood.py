@@ -117,23 +117,48 @@ def sense(
         network: where sampling needs a live link; None lets every field be read by everyone.
     """
     nodes = own.shape[1]
-    old, readable = decayed(region, now, profile)
+    parts = _parts(region.values, own, published, profile)
+    old, readable = decayed(region, now, profile, parts)
     everyone = bool(ticking.all())
-    fresh = published if everyone else np.where(ticking, published, old)
+    fresh = published[parts] if everyone else np.where(ticking, published[parts], old)
     table = np.concatenate([fresh, old], axis=1)
     valid = np.concatenate([readable | ticking, readable])
     index = links.column
-    belief = health.reshape(-1).take(links.edge, mode="clip")
-    alive = belief == Health.ALIVE
-    weight = np.where(alive, links.full, links.half)
-    eligible = alive | (belief == Health.SUSPECT)
-    eligible &= links.present
+    weight, eligible = _weigh(links, health)
     if network is not None and network.divided:
         # A field that cannot be reached is a failed sample: one more column, never valid.
         observer = np.broadcast_to(np.arange(nodes, dtype=np.intp), links.peer.shape)
         shut = ~network.open(links.peer, observer)
-        table = np.concatenate([table, np.zeros((FIELD_COUNT, 1), np.int64)], axis=1)
+        table = np.concatenate([table, np.zeros((len(parts), 1), np.int64)], axis=1)
         valid = np.append(valid, False)
         index = np.where(shut, 2 * nodes, index)
     found = aggregate(table, valid, index, weight, eligible)
-    return Sense(gradient(found.values, own), found.degraded)
+    slopes = np.zeros((FIELD_COUNT, nodes), dtype=np.int64)
+    slopes[parts] = gradient(found.values, own[parts])
+    return Sense(slopes, found.degraded)
+
+
+def _parts(
+    old: NDArray[np.int64],
+    own: NDArray[np.int64],
+    published: NDArray[np.int64],
+    profile: DecayProfile,
+) -> list[int]:
+    """Return the components that are not 0 throughout: the gradients of the others are."""
+    some = np.bitwise_or.reduce(old, axis=1)
+    some |= np.bitwise_or.reduce(own, axis=1)
+    some |= np.bitwise_or.reduce(published, axis=1)
+    some[list(profile.never_zero)] = 1
+    return np.flatnonzero(some).tolist()
+
+
+def _weigh(links: Links, health: NDArray[np.uint8]) -> tuple[NDArray[np.int64], Mask]:
+    """Return the weight of each link and whether its neighbour may be sampled, shape (k, N)."""
+    belief = health.reshape(-1).take(links.edge, mode="clip")
+    unwell = np.flatnonzero(belief != Health.ALIVE)
+    if not len(unwell):
+        return links.full, links.present
+    weight, eligible = links.full.copy(), links.present.copy()
+    weight.reshape(-1)[unwell] = links.half.reshape(-1)[unwell]
+    eligible.reshape(-1)[unwell] &= belief.reshape(-1)[unwell] == Health.SUSPECT
+    return weight, eligible

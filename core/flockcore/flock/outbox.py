@@ -189,6 +189,11 @@ class Reply:
     completions: Completions = NO_COMPLETIONS
     evidence: Evidence = NO_EVIDENCE
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is to be sent, nothing ended and nothing was found out."""
+        return not (self.outbox.size or self.completions.size or self.evidence.size)
+
 
 NOTHING = Reply()
 """Nothing happened."""

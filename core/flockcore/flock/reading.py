@@ -12,7 +12,7 @@ from flockcore.flock.codes import MessageKind
 
 if TYPE_CHECKING:
     from flockcore.flock.layer import Flock
-    from flockcore.kernel.channel import Parcel
+    from flockcore.kernel.mail import Parcel
 
 __all__ = ["Beats", "sort_mail"]
 
@@ -39,8 +39,8 @@ class Beats:
         """Join parcels; of several copies along one edge the last one (or the first) is kept."""
         if not parcels:
             return cls(np.zeros(0, np.intp), np.zeros(0, np.uint8), np.zeros(0, np.int64))
-        if len(parcels) == 1 and _ascending(parcels[0].edge):
-            only = parcels[0]
+        only = parcels[0]
+        if len(parcels) == 1 and (only.most is not None or _ascending(only.edge)):
             return cls(only.edge, only.sequence, only.order)
         edge = np.concatenate([parcel.edge for parcel in parcels])
         sequence = np.concatenate([parcel.sequence for parcel in parcels])

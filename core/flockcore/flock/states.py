@@ -45,8 +45,10 @@ def next_states(
         New states, shape (n,).
     """
     enough = elected >= min_neighbours
-    column = enough + (enough | (elected > 0)).astype(np.intp)
-    return NEXT_STATE[states, column]
+    cell = 3 * states.astype(np.intp)
+    cell += enough
+    cell += enough | (elected > 0)
+    return NEXT_STATE.reshape(-1).take(cell, mode="clip")
 
 
 def reform(states: NDArray[np.uint8], died: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -210,9 +210,11 @@ class Topology:
         """
         period = self.options.discovery_period_us
         silent = now - self.last_discovery
-        regular = silent >= period
-        urgent = (silent >= period // 4) & (self.count < self.min_neighbours) & ~regular
-        due = regular | urgent
+        due = silent >= period
+        urgent = self.count < self.min_neighbours
+        if urgent.any():
+            urgent &= (silent >= period // 4) & ~due
+            due |= urgent
         if ticking is not None:
             due &= ticking
             urgent &= ticking

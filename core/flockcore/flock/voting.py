@@ -8,7 +8,8 @@ from flockcore.flock.consensus import Consensus
 from flockcore.flock.outbox import EVERYONE, Completions, Outbox, Reply
 from flockcore.flock.quarantine import EvidenceBook, from_letters
 from flockcore.flock.wire import OCTETS
-from flockcore.kernel.channel import Channel, FanOut, Parcel
+from flockcore.kernel.channel import Channel
+from flockcore.kernel.mail import FanOut, Parcel
 
 __all__ = ["answer", "join_replies", "post", "send_order"]
 
@@ -195,21 +196,11 @@ def _routes(
         target = row_of[letters.destination]
         edge = channel.edge_from(letters.sender, target)
         rank = np.flatnonzero(edge >= 0)
-        return [(FanOut.along(edge[rank], letters.sender[rank], rank, channel.reach), body)]
+        return [(FanOut.along(edge[rank], rank, letters.sender, channel.reach), body)]
     along = channel.fan_out(letters.sender)
     forked = lied[along.rank] & (along.target % 2 == 1)
     if letters.kind[0] != MessageKind.PROPOSAL or not forked.any():
         return [(along, body)]
     other = body.copy()
     other[:, 3] ^= 1
-    return [(_subset(along, ~forked), body), (_subset(along, forked), other)]
-
-
-def _subset(along: FanOut, mask: Mask) -> FanOut:
-    return FanOut(
-        along.edge[mask],
-        along.source[mask],
-        along.target[mask],
-        along.pairs[mask],
-        along.rank[mask],
-    )
+    return [(along.take(~forked), body), (along.take(forked), other)]

@@ -7,28 +7,25 @@ of a later one when it is delayed, and read in the tick after that.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flockcore.kernel.mail import FanOut, Parcel, Traffic, join, pack, spans, unpack
 from flockcore.kernel.network import Network
-from flockcore.kernel.rng import pair_key
 from flockcore.kernel.state import Captured
 
 if TYPE_CHECKING:
     from flockcore.kernel.trace import Recorder
 
-__all__ = ["BODY", "Channel", "FanOut", "InboxRule", "Parcel", "Traffic"]
+__all__ = ["Channel", "InboxRule"]
 
 type Indices = NDArray[np.intp]
 type Mask = NDArray[np.bool_]
 
-BODY = 6
-"""Integers that a message carries beside its kind and its sequence number."""
-
-_FAN_OUTS_KEPT = 32
+_FAN_OUT_BYTES = 200_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,95 +44,6 @@ class InboxRule:
     limit: int | None = 256
     newest: bool = True
     newest_kinds: tuple[int, ...] = ()
-
-
-@dataclass(slots=True)
-class Parcel:
-    """Copies of messages of one kind, as struct of arrays over n copies.
-
-    Attributes:
-        kind: message kind.
-        edge: the edge that each copy takes, shape (n,).
-        order: where each copy stands in the order of sending, shape (n,).
-        sequence: 8-bit sequence number, shape (n,).
-        body: further content, shape (n, BODY); empty (n, 0) for kinds without.
-    """
-
-    kind: int
-    edge: Indices
-    order: NDArray[np.int64]
-    sequence: NDArray[np.uint8]
-    body: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.edge)
-
-    def take(self, index: Indices | Mask) -> "Parcel":
-        """Return the copies at `index`."""
-        return Parcel(
-            self.kind, self.edge[index], self.order[index], self.sequence[index], self.body[index]
-        )
-
-
-@dataclass(slots=True)
-class Traffic:
-    """Copies counted in one tick.
-
-    Attributes:
-        sent: copies handed to the network, duplicates not included.
-        delivered: copies put into an inbox.
-        lost: copies that a loss took.
-        cut: copies that a partition or cut stopped.
-        down: copies for a node that is crashed or absent.
-        full: copies for a full inbox.
-        merged: unread heartbeats replaced by a newer one of the same sender.
-        duplicated: copies that the network added.
-        delayed: copies that arrive later than without faults.
-        octets: payload bytes handed to the network.
-        left: delivered copies that their receivers could not read yet.
-    """
-
-    sent: int = 0
-    delivered: int = 0
-    lost: int = 0
-    cut: int = 0
-    down: int = 0
-    full: int = 0
-    merged: int = 0
-    duplicated: int = 0
-    delayed: int = 0
-    octets: int = 0
-    left: int = 0
-
-    def clear(self) -> None:
-        """Start a new tick."""
-        for item in fields(self):
-            setattr(self, item.name, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class FanOut:
-    """The edges that a set of senders reaches, with what the network asks for.
-
-    Attributes:
-        edge: one edge per copy, ascending, shape (n,).
-        source: sender of each copy, shape (n,).
-        target: receiver of each copy, shape (n,).
-        pairs: `flockcore.kernel.rng.pair_key` of each copy, shape (n,).
-        rank: position of each copy's sender among the senders, shape (n,).
-    """
-
-    edge: Indices
-    source: Indices
-    target: Indices
-    pairs: NDArray[np.uint64]
-    rank: Indices
-
-    @classmethod
-    def along(cls, edge: Indices, source: Indices, rank: Indices, reach: int) -> Self:
-        """Return the fan-out along given edges."""
-        target = edge // reach
-        return cls(edge, source, target, pair_key(source, target), rank)
 
 
 class Channel:
@@ -176,6 +84,7 @@ class Channel:
         self._peer_flat = peer.reshape(-1)
         self._start, self._out = hearers
         self._fan_outs.clear()
+        self._held_bytes = 0
 
     @property
     def under_way(self) -> list[Parcel]:
@@ -202,20 +111,18 @@ class Channel:
         if kept is not None:
             self._fan_outs.move_to_end(key)
             return kept
-        first = self._start[senders]
-        counts = self._start[senders + 1] - first
-        ends = np.cumsum(counts)
-        total = int(ends[-1]) if len(ends) else 0
-        rank = np.repeat(np.arange(len(senders), dtype=np.intp), counts)
-        place = np.arange(total, dtype=np.intp) + np.repeat(first - (ends - counts), counts)
+        first, last = self._start[senders], self._start[senders + 1]
+        rank = np.repeat(np.arange(len(senders), dtype=np.intp), last - first)
         # In order of edges, so that whoever reads them walks through memory in one direction.
-        edge = self._out[place]
+        edge = self._out[spans(first, last)]
         sorting = np.argsort(edge, kind="stable")
-        rank = rank[sorting]
-        made = FanOut.along(edge[sorting], senders[rank], rank, self.reach)
+        # The caller may go on to change its list of senders.
+        nodes = self.nodes if bool((senders[1:] > senders[:-1]).all()) else 0
+        made = FanOut.along(edge[sorting], rank[sorting], senders.copy(), self.reach, nodes=nodes)
         self._fan_outs[key] = made
-        if len(self._fan_outs) > _FAN_OUTS_KEPT:
-            self._fan_outs.popitem(last=False)
+        self._held_bytes += made.nbytes
+        while self._held_bytes > _FAN_OUT_BYTES and len(self._fan_outs) > 1:
+            self._held_bytes -= self._fan_outs.popitem(last=False)[1].nbytes
         return made
 
     def send(
@@ -243,18 +150,19 @@ class Channel:
         count = len(along.edge)
         if count == 0:
             return
-        fate = self.network.dispatch(
-            kind=kind, source=along.source, target=along.target, tick=tick, pairs=along.pairs
-        )
+        fate = self.network.dispatch(along, kind=kind, tick=tick)
         rank, edge = along.rank, along.edge
         if fate.index is not None:
-            rank, edge = rank[fate.index], edge[fate.index]
+            # Here and below, "clip" spares numpy a pass over positions that are in range.
+            rank = rank.take(fate.index, mode="clip")
+            edge = edge.take(fate.index, mode="clip")
         parcel = Parcel(
             kind,
             edge,
-            order[rank],
-            np.zeros(len(rank), np.uint8) if sequence is None else sequence[rank],
+            order.take(rank, mode="clip"),
+            np.zeros(len(rank), np.uint8) if sequence is None else sequence.take(rank, mode="clip"),
             np.zeros((len(rank), 0), np.int64) if body is None else body[rank],
+            None if self.network.repeats else along.most,
         )
         self._count(fate.index, count, octets)
         due = np.asarray(tick, dtype=np.int64)
@@ -333,21 +241,32 @@ class Channel:
         parcels, self.inbox = self.inbox, []
         if not parcels:
             return []
-        targets = [parcel.edge // self.reach for parcel in parcels]
-        counts = np.bincount(np.concatenate(targets), minlength=self.nodes)
-        held = np.zeros(self.nodes, dtype=np.bool_)
-        if self.rule.budget is not None:
-            held |= counts > self.rule.budget
-        held |= ~ticking & (counts > 0)
-        if not held.any():
+        held = self._crowded(parcels, ticking)
+        if not len(held):
             return parcels
-        quick: list[Parcel] = []
-        crowded: list[Parcel] = []
-        for parcel, target in zip(parcels, targets, strict=True):
-            mask = held[target]
-            quick.append(parcel.take(~mask))
-            crowded.append(parcel.take(mask))
-        return [parcel for parcel in (*quick, *self._ration(crowded, ticking)) if len(parcel)]
+        pairs = [parcel.split(held, self.reach) for parcel in parcels]
+        quick = [rest for rest, _ in pairs]
+        crowded = [mine for _, mine in pairs if len(mine)]
+        if crowded:
+            quick += self._ration(crowded, ticking)
+        return [parcel for parcel in quick if len(parcel)]
+
+    def _crowded(self, parcels: list[Parcel], ticking: Mask) -> Indices:
+        """Return the nodes that may not read all that lies there, ascending."""
+        most = np.zeros(self.nodes, dtype=np.intp)
+        for parcel in parcels:
+            most += parcel.counts(self.reach, self.nodes) if parcel.most is None else parcel.most
+        held = ~ticking
+        if self.rule.budget is not None:
+            held |= most > self.rule.budget
+        rows: Indices = held.nonzero()[0]
+        if not len(rows):
+            return rows
+        counts = np.zeros(len(rows), dtype=np.intp)
+        for parcel in parcels:
+            counts += parcel.counts(self.reach, self.nodes, rows)
+        budget = np.inf if self.rule.budget is None else self.rule.budget
+        return rows[counts > np.where(ticking[rows], budget, 0)]
 
     def _ration(self, parcels: list[Parcel], ticking: Mask) -> list[Parcel]:
         """Let crowded or stopped nodes read within their budget; keep what they leave."""
@@ -410,7 +329,7 @@ class Channel:
         by_kind: dict[int, list[Parcel]] = {}
         for parcel in self.inbox:
             by_kind.setdefault(parcel.kind, []).append(parcel)
-        self.inbox = [_join(parcels) for parcels in by_kind.values()]
+        self.inbox = [join(parcels) for parcels in by_kind.values()]
 
     def move(self, place: Indices) -> None:
         """Take messages under way to another reach; those whose edge is gone are lost.
@@ -441,56 +360,22 @@ class Channel:
     def capture(self) -> Captured:
         """Return inboxes and flight as arrays."""
         captured: Captured = {}
-        for name, parcels in (
-            ("inbox", self.inbox),
-            ("flight", [parcel for _, parcel in self._flight]),
-        ):
-            for number, parcel in enumerate(parcels):
-                for item in fields(parcel):
-                    value = np.array(getattr(parcel, item.name))
-                    captured[f"{name}.{number:03d}.{item.name}"] = value
+        pack(captured, "inbox", self.inbox)
+        pack(captured, "flight", [parcel for _, parcel in self._flight])
         for number, (due, _) in enumerate(self._flight):
             captured[f"flight.{number:03d}.due"] = due.copy()
         return captured
 
     def restore(self, captured: Captured) -> None:
         """Take inboxes and flight back."""
-        self.inbox = [parcel for _, parcel in _unpack(captured, "inbox")]
+        self.inbox = [parcel for _, parcel in unpack(captured, "inbox")]
         self._flight = [
             (captured[f"{prefix}.due"].copy(), parcel)
-            for prefix, parcel in _unpack(captured, "flight")
+            for prefix, parcel in unpack(captured, "flight")
         ]
-
-
-def _unpack(captured: Captured, name: str) -> list[tuple[str, Parcel]]:
-    names = [item.name for item in fields(Parcel)]
-    prefixes = sorted(
-        key.rsplit(".", 1)[0]
-        for key in captured
-        if key.startswith(name + ".") and key.endswith(".kind")
-    )
-    found = []
-    for prefix in prefixes:
-        values: dict[str, Any] = {part: captured[f"{prefix}.{part}"].copy() for part in names}
-        values["kind"] = int(values["kind"])
-        values["edge"] = values["edge"].astype(np.intp)
-        found.append((prefix, Parcel(**values)))
-    return found
 
 
 def _moved(parcel: Parcel, place: Indices) -> Parcel:
     kept = parcel.take(place[parcel.edge] >= 0)
-    kept.edge = place[kept.edge]
+    kept.edge, kept.most = place[kept.edge], None
     return kept
-
-
-def _join(parcels: list[Parcel]) -> Parcel:
-    if len(parcels) == 1:
-        return parcels[0]
-    return replace(
-        parcels[0],
-        edge=np.concatenate([parcel.edge for parcel in parcels]),
-        order=np.concatenate([parcel.order for parcel in parcels]),
-        sequence=np.concatenate([parcel.sequence for parcel in parcels]),
-        body=np.concatenate([parcel.body for parcel in parcels]),
-    )

@@ -8,6 +8,7 @@ what it let pass and what it touched.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,11 @@ from flockcore.kernel.rng import (
     Streams,
     chance,
     exponential_table,
-    pair_key,
     spread,
 )
 from flockcore.kernel.script import Span
 
-__all__ = ["KINDS_LIMIT", "Dispatch", "LossRule", "Network"]
+__all__ = ["KINDS_LIMIT", "Copies", "Dispatch", "LossRule", "Network"]
 
 type Indices = NDArray[np.intp]
 type Mask = NDArray[np.bool_]
@@ -41,6 +41,22 @@ KINDS_LIMIT = 16
 """Message kinds are numbers below this: each has its own draws."""
 
 _BIN_SHIFT = np.uint64(64 - (EXPONENTIAL_BINS.bit_length() - 1))
+
+
+class Copies(Protocol):
+    """Copies of messages, as struct of arrays over n copies, worked out as far as they are read."""
+
+    @property
+    def source(self) -> Indices:
+        """Sender of each copy, shape (n,)."""
+
+    @property
+    def target(self) -> Indices:
+        """Receiver of each copy, shape (n,)."""
+
+    @property
+    def pairs(self) -> NDArray[np.uint64]:
+        """`flockcore.kernel.rng.pair_key` of each copy, shape (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +91,16 @@ class _LinkStage:
     fault: LinkFault
     source: Mask | None
     target: Mask | None
+    name: str
     bound: np.uint64 = field(default=np.uint64(0))
 
-    def touches(self, source: Indices, target: Indices) -> Mask | None:
-        """Return which copies the fault concerns; None means all."""
-        within = None if self.source is None else self.source[source]
+    def touches(self, copies: Copies, index: Indices | None) -> Mask | None:
+        """Return which of the copies at `index` the fault concerns; None means all."""
+        within = None if self.source is None else self.source[copies.source]
         if self.target is not None:
-            aimed = self.target[target]
+            aimed = self.target[copies.target]
             within = aimed if within is None else within & aimed
-        return within
+        return within if within is None or index is None else within[index]
 
 
 class Network:
@@ -198,56 +215,41 @@ class Network:
             passing &= ~stopped
         return passing
 
-    def dispatch(
-        self,
-        *,
-        kind: int,
-        source: Indices,
-        target: Indices,
-        tick: int,
-        pairs: NDArray[np.uint64] | None = None,
-    ) -> Dispatch:
+    def dispatch(self, copies: Copies, *, kind: int, tick: int) -> Dispatch:
         """Decide what becomes of copies that are sent at `tick`.
 
         Args:
+            copies: who sends what to whom.
             kind: message kind, below `KINDS_LIMIT`: each kind has its own draws.
-            source: sender of each copy, shape (n,).
-            target: receiver of each copy, shape (n,).
             tick: the tick of sending.
-            pairs: `pair_key(source, target)` where the caller keeps it.
         """
         index: Indices | None = None
         ticks: NDArray[np.int64] | None = None
         if self.loss_rule is not None:
-            index = np.flatnonzero(~self.loss_rule(source, target, tick))
+            index = np.flatnonzero(~self.loss_rule(copies.source, copies.target, tick))
         for stage in self._stages:
             if isinstance(stage.fault, Loss) and self.loss_rule is not None:
                 continue
-            if pairs is None:
-                pairs = pair_key(source, target)
             word = self._word(stage, kind, tick)
-            index, ticks = self._pass(stage, word, (source, target, pairs), index, ticks)
+            index, ticks = self._pass(stage, word, copies, index, ticks)
         return Dispatch(index, ticks)
 
     def _pass(
         self,
         stage: _LinkStage,
         word: np.uint64,
-        copies: tuple[Indices, Indices, NDArray[np.uint64]],
+        copies: Copies,
         index: Indices | None,
         ticks: NDArray[np.int64] | None,
     ) -> tuple[Indices | None, NDArray[np.int64] | None]:
-        source, target, pairs = copies
-        if index is not None:
-            source, target, pairs = source[index], target[index], pairs[index]
-        within = stage.touches(source, target)
-        draw = spread(word, pairs)
+        within = stage.touches(copies, index)
+        draw = spread(word, copies.pairs if index is None else copies.pairs[index])
         match stage.fault:
             case Loss():
-                lost = draw < stage.bound
+                kept = draw >= stage.bound
                 if within is not None:
-                    lost &= within
-                return self._drop(stage.ordinal, within, lost, index, ticks)
+                    kept |= ~within
+                return self._keep(stage.ordinal, within, kept, index, ticks)
             case Duplicate():
                 again = draw < stage.bound
                 if within is not None:
@@ -271,17 +273,17 @@ class Network:
         self.passed[stage.ordinal] += len(waits) - moved
         return index, waits if ticks is None else ticks + waits
 
-    def _drop(
+    def _keep(
         self,
         ordinal: int,
         within: Mask | None,
-        lost: Mask,
+        kept: Mask,
         index: Indices | None,
         ticks: NDArray[np.int64] | None,
     ) -> tuple[Indices, NDArray[np.int64] | None]:
-        keep = np.flatnonzero(~lost)
-        concerned = len(lost) if within is None else np.count_nonzero(within)
-        gone = len(lost) - len(keep)
+        keep = kept.nonzero()[0]
+        concerned = len(kept) if within is None else np.count_nonzero(within)
+        gone = len(kept) - len(keep)
         self.touched[ordinal] += gone
         self.passed[ordinal] += concerned - gone
         return (keep if index is None else index[keep]), (None if ticks is None else ticks[keep])
@@ -305,8 +307,7 @@ class Network:
         return (twice if index is None else index[twice]), waits
 
     def _word(self, stage: _LinkStage, kind: int, tick: int) -> np.uint64:
-        name = f"network/{stage.fault.kind_name}/{stage.ordinal}"
-        word: np.uint64 = self.streams.raw(name, tick, KINDS_LIMIT)[kind]
+        word: np.uint64 = self.streams.raw(stage.name, tick, KINDS_LIMIT)[kind]
         return word
 
     def _divide(self, ordinal: int, fault: Partition) -> _Divide:
@@ -330,8 +331,9 @@ class Network:
         return _pair(near, far)
 
     def _stage(self, ordinal: int, fault: LinkFault) -> _LinkStage:
+        name = f"network/{fault.kind_name}/{ordinal}"
         stage = _LinkStage(
-            ordinal, fault, self._members(fault.sources), self._members(fault.targets)
+            ordinal, fault, self._members(fault.sources), self._members(fault.targets), name
         )
         if isinstance(fault, Loss | Duplicate | Reorder):
             stage.bound = chance(fault.probability)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Captured", "Capturing", "capture", "derived", "restore"]
+__all__ = ["Captured", "Capturing", "capture", "derived", "restore", "state_fields"]
 
 type Captured = dict[str, NDArray[Any]]
 
@@ -35,7 +35,8 @@ def derived(**options: Any) -> Any:  # noqa: ANN401 - mirrors dataclasses.field
     return field(metadata={"derived": True}, **options)
 
 
-def _state_fields(target: object) -> list[str]:
+def state_fields(target: object) -> list[str]:
+    """Return the names of the fields of a dataclass (or its instance) that are captured."""
     return [
         one.name
         for one in fields(target)  # type: ignore[arg-type]  # callers pass dataclass instances
@@ -60,7 +61,7 @@ def capture(target: object) -> Captured:
     if isinstance(target, Capturing):
         return target.capture()
     captured: Captured = {}
-    for name in _state_fields(target):
+    for name in state_fields(target):
         value = getattr(target, name)
         if isinstance(value, np.ndarray):
             captured[name] = value.copy()
@@ -80,7 +81,7 @@ def restore(target: object, captured: Captured) -> None:
     if isinstance(target, Capturing):
         target.restore(captured)
         return
-    for name in _state_fields(target):
+    for name in state_fields(target):
         value = getattr(target, name)
         if isinstance(value, np.ndarray):
             _restore_array(target, name, value, captured[name])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from flockcore.kernel.channel import FanOut
+    from flockcore.kernel.mail import FanOut
     from flockcore.kernel.network import Network
 
 __all__ = ["Fate", "Recorder", "Trace"]

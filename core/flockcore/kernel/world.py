@@ -59,5 +59,7 @@ class World:
 
     def ticking(self, tick: int) -> NDArray[np.bool_]:
         """Return which nodes run at `tick`, shape (N,)."""
-        mask: NDArray[np.bool_] = self.up & (tick % self.every == 0)
+        mask = self.up
+        if self.every.max() > 1:
+            mask &= tick % self.every == 0
         return mask

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flockcore.kernel.channel import BODY, Channel, FanOut, InboxRule
+from flockcore.kernel.channel import Channel, InboxRule
 from flockcore.kernel.faults import Delay, Duplicate, Fault, Loss, Partition, Reorder
+from flockcore.kernel.mail import BODY, FanOut
 from flockcore.kernel.network import Network
 from flockcore.kernel.rng import Streams
 from flockcore.kernel.script import Script

@@ -14,6 +14,7 @@ from flockcore.kernel.faults import (
     Partition,
     Reorder,
 )
+from flockcore.kernel.mail import FanOut
 from flockcore.kernel.network import Network
 from flockcore.kernel.rng import Streams
 from flockcore.kernel.script import Script
@@ -30,15 +31,18 @@ def network(*faults: Fault, tick: int = 1, seed: int = 5) -> Network:
     return made
 
 
+COPIES = FanOut.along(TARGET * NODES + SOURCE, np.arange(len(SOURCE)), SOURCE, NODES)
+
+
 def sent(made: Network, kind: int = 1, tick: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    fate = made.dispatch(kind=kind, source=SOURCE, target=TARGET, tick=tick)
+    fate = made.dispatch(COPIES, kind=kind, tick=tick)
     index = np.arange(len(SOURCE)) if fate.index is None else fate.index
     ticks = np.zeros(len(index), dtype=np.int64) if fate.ticks is None else fate.ticks
     return index, ticks
 
 
 def test_a_calm_network_changes_nothing() -> None:
-    fate = network().dispatch(kind=1, source=SOURCE, target=TARGET, tick=1)
+    fate = network().dispatch(COPIES, kind=1, tick=1)
     assert fate.index is None
     assert fate.ticks is None
 
@@ -68,7 +72,7 @@ def test_a_draw_does_not_depend_on_the_batch() -> None:
     made = network(Loss(start=1, probability=0.3))
     whole = set(sent(made)[0].tolist())
     half = np.arange(0, len(SOURCE), 2)
-    fate = made.dispatch(kind=1, source=SOURCE[half], target=TARGET[half], tick=1)
+    fate = made.dispatch(COPIES.take(half), kind=1, tick=1)
     assert fate.index is not None
     assert set(half[fate.index].tolist()) == whole & set(half.tolist())
 
@@ -183,6 +187,6 @@ def test_a_replayed_loss_rule_replaces_drawn_loss() -> None:
         tick_us=1_000,
         loss_rule=lambda source, target, tick: (source + target + tick) % 7 == 0,
     )
-    fate = made.dispatch(kind=1, source=SOURCE, target=TARGET, tick=3)
+    fate = made.dispatch(COPIES, kind=1, tick=3)
     assert fate.index is not None
     assert np.array_equal(fate.index, np.flatnonzero((SOURCE + TARGET + 3) % 7 != 0))

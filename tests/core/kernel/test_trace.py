@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flockcore.kernel.channel import BODY, Channel, InboxRule
+from flockcore.kernel.channel import Channel, InboxRule
 from flockcore.kernel.faults import Cut, Delay, Duplicate, Loss, Partition
+from flockcore.kernel.mail import BODY, Traffic
 from flockcore.kernel.network import Network
 from flockcore.kernel.rng import Streams
 from flockcore.kernel.script import Script
@@ -45,7 +46,7 @@ def play(script, channel, ticks, down):
     totals = {"sent": 0, "delivered": 0, "lost": 0, "cut": 0, "down": 0, "duplicated": 0}
     read = []
     for tick in range(1, ticks + 1):
-        channel.traffic.clear()
+        channel.traffic = Traffic()
         channel.network.hold(script.links(tick), len(script))
         for parcel in channel.read(np.ones(NODES, dtype=bool)):
             sources, targets = channel.source(parcel.edge), parcel.edge // channel.reach
