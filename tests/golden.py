@@ -1,7 +1,8 @@
-"""Golden data recorded from the original C runtime, and what each of its tags asks of a test.
+"""Golden data recorded from the originals, and what each of its tags asks of a test.
 
-`POLICY` is the one place where a tag of a recorded case (an anomaly ``Qnn`` of the original, spec
-ekk, section 13) is given its consequence. No assertion is loosened anywhere else.
+`POLICY` is the one place where a tag of a recorded case (an anomaly ``Qnn`` of spec ekk, section
+13, or a weakness ``Wnn`` of spec shivya, section 13) is given its consequence. No assertion is
+loosened anywhere else.
 
 The folder ``tests/vectors`` can be replaced by the environment variable FLOCKPIT_VECTORS: same
 layout, other numbers, and a file that is missing there is skipped by name.
@@ -30,6 +31,13 @@ FILES = (
     "module",
     "evidence",
     "multi",
+    "shivya/hodge_complex",
+    "shivya/hodge_cg",
+    "shivya/hodge_project",
+    "shivya/hodge_project_large",
+    "shivya/hodge_errors",
+    "shivya/bridge",
+    "shivya/bench_gossip",
 )
 
 
@@ -82,6 +90,17 @@ POLICY = {
     "Q23": Rule(OPTION, "min_neighbours 3 however small the flock"),
     "Q28": Rule(KEPT, "the clock of a case starts where the case says"),
     "Q33": Rule(OPTION, "ballot_history 0"),
+    "L1": Rule(SKIPPED, "error texts of the agents' dense algebra, another layer"),
+    "W1": Rule(OPTION, "an absolute tolerance and an absolute guard of the curvature"),
+    "W15": Rule(OPTION, "the settle that keeps every node's net outflow"),
+    "W23": Rule(RELAXED, "gain 0.5: divergence is reported, not a step and a distance of 0"),
+}
+# Tags of files whose cases carry none of their own.
+TAGS = {
+    "shivya/hodge_cg": lambda case: {"W1"},
+    "shivya/hodge_errors": lambda case: set() if case["call"].startswith("project") else {"L1"},
+    "shivya/bridge": lambda case: set() if case["kind"] == "constructor_error" else {"W15"},
+    "shivya/bench_gossip": lambda case: {"W23"} if case["fixture"] == "A" else set(),
 }
 # Options of the original that all cases of a file need, whatever their tags.
 EVERY_CASE = {"consensus": frozenset({"Q10"})}
@@ -133,12 +152,13 @@ def vectors(folder: str | os.PathLike[str] | None = None) -> Path:
 
 
 def load(name: str, folder: str | os.PathLike[str] | None = None) -> list[Case]:
-    """Return the cases of ``ekk/<name>.json``; none if the file is missing."""
-    path = vectors(folder) / "ekk" / f"{name}.json"
+    """Return the cases of ``<name>.json``, in ``ekk`` unless named; none if it is missing."""
+    path = vectors(folder) / _file(name)
     if not path.is_file():
         return []
     found = json.loads(path.read_text(encoding="utf-8"))["cases"]
-    made = [Case(name, i, one, frozenset(one.get("quirks", ()))) for i, one in enumerate(found)]
+    tags = TAGS.get(name, lambda case: case.get("quirks", ()))
+    made = [Case(name, i, one, frozenset(tags(one))) for i, one in enumerate(found)]
     unknown = sorted({tag for case in made for tag in case.tags} - POLICY.keys())
     if unknown:
         raise ValueError(f"{path}: no rule for {', '.join(unknown)}; add it to POLICY in golden.py")
@@ -146,18 +166,24 @@ def load(name: str, folder: str | os.PathLike[str] | None = None) -> list[Case]:
 
 
 def cases(name: str, *, skip: bool = True) -> list[Any]:
-    """Return the cases of ``ekk/<name>.json`` as pytest parameters.
+    """Return the cases of ``<name>.json`` as pytest parameters.
 
     Args:
-        name: file name without ``.json``; a missing file gives one skipped parameter naming it.
+        name: file name without ``.json``, in the folder ``ekk`` unless another one comes before
+            it, as in ``shivya/bridge``; a missing file gives one skipped parameter naming it.
         skip: mark the cases that `POLICY` skips. False is for a test that runs everything with
             all of the original's options; in the tally such a case stays skipped.
     """
     loaded = load(name)
     if not loaded:
-        reason = f"no cases: {name}.json is missing from {vectors() / 'ekk'}"
+        path = vectors() / _file(name)
+        reason = f"no cases: {path.name} is missing from {path.parent}"
         return [pytest.param(None, id=f"{name} missing", marks=pytest.mark.skip(reason=reason))]
     return [pytest.param(case, id=case.id, marks=_marks(case) if skip else []) for case in loaded]
+
+
+def _file(name: str) -> str:
+    return f"{name}.json" if "/" in name else f"ekk/{name}.json"
 
 
 def _marks(case: Case) -> list[pytest.MarkDecorator]:

@@ -10,9 +10,9 @@ from golden import FILES, OWN_VECTORS, POLICY, Handling, cases, load, tally
 
 SKIPPED_AT_MOST = {"consensus": 25, "module": 7, "multi": 5, "ballot_eval": 0, "evidence": 0}
 KEPT = {"Q09s", "Q09t", "Q17", "Q28"}
-RELAXED = {"Q14", "Q15", "Q22"}
-OPTION = {"Q06", "Q08", "Q10", "Q23", "Q33"}
-SKIPPED = {"Q05", "Q07", "Q12", "Q16", "Q18", "Q20", "Q21", "Q01", "Q02", "Q03"}
+RELAXED = {"Q14", "Q15", "Q22", "W23"}
+OPTION = {"Q06", "Q08", "Q10", "Q23", "Q33", "W1", "W15"}
+SKIPPED = {"Q05", "Q07", "Q12", "Q16", "Q18", "Q20", "Q21", "Q01", "Q02", "Q03", "L1"}
 
 
 def write(folder, name, *tags_of_cases):

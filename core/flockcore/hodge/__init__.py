@@ -1,0 +1,1 @@
+"""The hodge layer's numbers: complexes, edge flows, their decomposition, settling, gossip."""
