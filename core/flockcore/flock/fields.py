@@ -86,7 +86,7 @@ class Samples:
 
 def publish(
     region: FieldRegion,
-    rows: Indices,
+    rows: Indices | None,
     values: Values,
     sequence: int | NDArray[np.uint8],
     now: int,
@@ -95,7 +95,7 @@ def publish(
 
     Args:
         region: the region, changed in place.
-        rows: different nodes, shape (n,).
+        rows: different nodes, shape (n,); None means all N in order.
         values: components, raw Q16.16 within int32, never clamped, shape (6, n).
         sequence: the publishers' own numbers.
         now: time in microseconds.
@@ -103,17 +103,18 @@ def publish(
     Returns:
         OK or, for a node without a slot, INVALID_ARG, shape (n,).
     """
-    status = _slot_status(region, rows)
-    if status.any():
-        able = status == Code.OK
-        rows, values = rows[able], values[:, able]
-        sequence = sequence[able] if isinstance(sequence, np.ndarray) else sequence
-    # All nodes in order, which is what most ticks publish, are written as one block.
-    everyone = len(rows) == len(region.source) and bool((rows[1:] > rows[:-1]).all())
-    where = slice(None) if everyone else rows
+    where: slice | Indices = slice(None)
+    status = np.zeros(len(region.source), dtype=np.int8)
+    if rows is not None:
+        status = _slot_status(region, rows)
+        if status.any():
+            able = status == Code.OK
+            rows, values = rows[able], values[:, able]
+            sequence = sequence[able] if isinstance(sequence, np.ndarray) else sequence
+        where = rows
     region.values[:, where] = values
     region.published_at[where] = now
-    region.source[where] = rows + 1
+    region.source[where] = (np.arange(len(region.source)) if rows is None else rows) + 1
     region.sequence[where] = sequence
     region.counter[where] += np.uint32(2)
     return status

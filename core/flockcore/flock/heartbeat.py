@@ -283,15 +283,16 @@ class Heartbeat:
         return newer
 
     def _expire(self, due: NDArray[np.intp], now: int) -> Transitions:
-        before = self.health.reshape(-1)[due]
-        last = self._heard(before, self.deadline.reshape(-1)[due])
+        before, deadline = self.health.reshape(-1)[due], self.deadline.reshape(-1)[due]
+        last = self._heard(before, deadline)
         dead = (last + self._life <= now) | (before == Health.UNKNOWN)
-        after = np.where(dead, _DEAD, _SUSPECT)
+        after = _SUSPECT + dead
         self.health.reshape(-1)[due] = after
-        self.deadline.reshape(-1)[due] = last + np.where(dead, _FAR, self._life)
-        leap = dead & (before == _ALIVE)
-        if not leap.any():
+        last += np.where(dead, _FAR, self._life)
+        self.deadline.reshape(-1)[due] = last
+        if not dead.any():
             return Transitions(due, before, after, len(due))
+        leap = dead & (before == _ALIVE)
         # A peer that leaps from ALIVE to DEAD is listed twice: as suspect, then as dead.
         edge, was = due.repeat(1 + leap), before.repeat(1 + leap)
         became = self.health.reshape(-1)[edge]

@@ -354,9 +354,10 @@ class Flock(Floor, Layer):
         before = np.concatenate([one.before for one in moves])
         after = np.concatenate([one.after for one in moves])
         topology = self.state.topology
-        once = np.ones(len(edge), dtype=np.bool_)
-        once[1:] = edge[1:] != edge[:-1]
-        observer = (edge // self.slots)[once]
+        observer = edge // self.slots
+        if sum(one.changed for one in moves) < len(edge):
+            # Who leapt from ALIVE to DEAD is listed twice, one after the other.
+            observer = observer[np.r_[True, edge[1:] != edge[:-1]]]
         self.state.counters.health_changes += np.bincount(observer, minlength=self.world.nodes)
         self.tally.count(edge, before, after, self)
         peer = self.channel.source(edge)
@@ -410,21 +411,23 @@ class Flock(Floor, Layer):
             now=now,
             network=self.network if self.options.region == "live" else None,
         )
-        good = ticking & ~felt.degraded
-        if good.all():
+        if everyone and not felt.degraded.any():
             state.gradient[...] = felt.gradient
+            state.stale[...] = False
+            state.outcome[...] = Code.OK
         else:
-            state.gradient[:, good] = felt.gradient[:, good]
-        state.stale[...] = ~good
-        state.outcome[ticking] = Code.OK
-        state.counters.ticks += ticking
-        if felt.degraded.any():
             starved = ticking & felt.degraded
+            good = ticking & ~felt.degraded
+            state.gradient[:, good] = felt.gradient[:, good]
+            state.stale[...] = ~good
+            state.outcome[ticking] = Code.OK
             state.outcome[starved] = Code.DEGRADED
             state.counters.degraded += starved
-        rows = np.flatnonzero(ticking)
-        values = state.own if everyone else state.own[:, rows]
-        publish(state.region, rows, values, state.region.sequence[rows] + np.uint8(1), now)
+        state.counters.ticks += ticking
+        rows = None if everyone else np.flatnonzero(ticking)
+        values = state.own if rows is None else state.own[:, rows]
+        numbers = state.region.sequence if rows is None else state.region.sequence[rows]
+        publish(state.region, rows, values, numbers + np.uint8(1), now)
 
     def _change_state(self, ticking: Mask, tick: int) -> None:
         """Phase 8: the module's state follows the number of elected neighbours."""

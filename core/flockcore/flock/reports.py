@@ -111,11 +111,14 @@ class Tally:
     ) -> None:
         """Take changes of belief into account."""
         self.beliefs += np.bincount(after, minlength=4) - np.bincount(before, minlength=4)
-        bad = np.flatnonzero(after >= Health.SUSPECT)
+        bad = (after >= Health.SUSPECT).nonzero()[0]
         if not len(bad):
             return
         edge, dead = edge[bad], after[bad] == Health.DEAD
         really_up = flock.world.up[flock.channel.source(edge)]
+        if not dead.any():
+            self.false_suspect += int(np.count_nonzero(really_up))
+            return
         false_dead = really_up & dead
         self.false_suspect += int(np.count_nonzero(really_up & ~dead))
         self.false_dead += int(np.count_nonzero(false_dead))
