@@ -69,3 +69,31 @@ def betti(complex_):
         complex_.edge_count - up - down,
         complex_.triangle_count - down,
     )
+
+
+class Xorshift:
+    """The original's generator, xorshift64*."""
+
+    MASK = 2**64 - 1
+
+    def __init__(self, seed):
+        self.state = max(seed, 1)
+
+    @classmethod
+    def mixed(cls, seed):
+        """Return one whose state is SplitMix64's finaliser of the seed."""
+        x = (seed + 0x9E3779B97F4A7C15) & cls.MASK
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & cls.MASK
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & cls.MASK
+        return cls((x ^ (x >> 31)) or 0xDEADBEEFCAFEF00D)
+
+    def word(self):
+        x = self.state
+        x ^= (x << 13) & self.MASK
+        x ^= x >> 7
+        x ^= (x << 17) & self.MASK
+        self.state = x
+        return (x * 0x2545F4914F6CDD1D) & self.MASK
+
+    def noise(self, size):
+        return (2 * ((self.word() >> 11) / 2**53) - 1) * size
