@@ -156,6 +156,7 @@ def cockpit(
         scenario = Scenario.from_toml(scenario.read_text(encoding="utf-8"))
     elif isinstance(scenario, str):
         scenario = Scenario.load(scenario)
+    register()
     session = Session(scenario, seed=seed)
     session.record_ahead(_telling_tick(scenario))
     made = Cockpit(session, theme_of(theme), framed=True)

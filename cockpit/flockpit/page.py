@@ -24,6 +24,7 @@ from flockpit.pacing import Pacer
 from flockpit.playback import SPEEDS
 from flockpit.session import Session, sentence
 from flockpit.sharing import message_log
+from flockpit.wire import join_small_arrays, send_at_once
 
 if TYPE_CHECKING:
     from bokeh.document import Document
@@ -50,6 +51,7 @@ class Cockpit:
         self.session = session
         self.framed = framed
         self.theme: Theme = theme
+        join_small_arrays()
         self.link = Link()
         self.pacer = Pacer(session, self)
         self.verbs = self._verbs()
@@ -177,6 +179,8 @@ class Cockpit:
         self.link.on("size", self._size)
 
     def _hello(self, details: dict[str, Any]) -> None:
+        if self._doc is not None:
+            send_at_once(self._doc)
         theme = theme_of(details.get("theme"))
         if theme != self.theme:
             self.change_theme(theme)
