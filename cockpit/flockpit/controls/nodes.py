@@ -66,7 +66,7 @@ class NodePanel:
         self._restart = self._button("Restart", self.restart, "restart")
         self._leave = self._button("Leave", self.leave, "leave")
         self._slow = self._button("Slow", self.slow, "slow")
-        self._lie = self._button("Lie", self.lie, "equivocate")
+        self._lie = self._button("Equivocate", self.lie, "equivocate")
         propose = self._button("Propose", self.propose, "propose")
         inhibit = self._button("Inhibit", self.inhibit, "inhibit")
         self._first = (crash, self._pause, self._restart, self._leave)

@@ -19,6 +19,7 @@ _FAULTS, _DECISIONS, _AXIS, _LABELS = 18.0, 46.0, 70.0, 89.0
 """Heights of the rows in a figure of 100, from above."""
 _LANES_HIGH = 32.0
 _MARGIN_PX = 32.0
+_PILL_PX = 52.0
 _HINTS = (
     ("toggle", ("space",), "play"),
     ("back", ("←",), ""),
@@ -189,6 +190,7 @@ class Timeline:
             self._shown = shown
             self._update_bars(length, seconds)
             self._update_decisions(seconds)
+        self._update_marks(length, tick_us)
         now = session.tick * seconds
         self._head.data = {
             "x": [now],
@@ -215,7 +217,7 @@ class Timeline:
             if bar.deadly:
                 crosses["x"].append(bar.start * seconds)
                 crosses["y"].append(middle)
-            if stop <= bar.start or bar.deadly:
+            if stop <= bar.start:
                 continue
             holds = bar.start <= now < stop
             columns["left"].append(bar.start * seconds)
@@ -243,8 +245,15 @@ class Timeline:
         self._span.data = {"end": [end]}
         margin = end * _MARGIN_PX / max(self._width_px - 2 * _MARGIN_PX, 1.0)
         self._range.update(start=-margin, end=end + margin)
-        marks = ticks(length, tick_us)
-        self._marks.data = {"x": marks, "text": [f"{mark:g} s" for mark in marks]}
+        self._update_marks(length, tick_us)
+
+    def _update_marks(self, length: int, tick_us: int) -> None:
+        """Label the axis, but where the playhead's own label would lie on a mark's."""
+        now, end = self.session.tick * tick_us / 1e6, length * tick_us / 1e6
+        near = end * _PILL_PX / max(self._width_px, 1.0)
+        marks = [mark for mark in ticks(length, tick_us) if abs(mark - now) > near]
+        if list(self._marks.data["x"]) != marks:
+            self._marks.data = {"x": marks, "text": [f"{mark:g} s" for mark in marks]}
 
     def _title_html(self) -> str:
         sim, tick_us = self.session.sim, self.session.scenario.tick_us

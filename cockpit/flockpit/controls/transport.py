@@ -166,7 +166,8 @@ class Transport:
         session = self.session
         tick_us = session.scenario.tick_us
         playing = session.playback.playing
-        word = "playing" if playing else f"{icon('pause')}paused"
+        rate = f"<span class='narrow'> {self._frames():.0f}/s</span>"
+        word = f"playing{rate}" if playing else f"{icon('pause')}paused"
         return (
             f"<div class='clock'><b>{clock(session.tick, tick_us)} s</b>"
             f"<span><i>tick {session.tick}</i><i>{word}</i></span></div>"
