@@ -205,11 +205,11 @@ class Simulation:
     def _advance(self) -> None:
         began = time.perf_counter()
         tick = self.tick + 1
-        begins, ends = self.script.begins(tick), self.script.ends(tick)
-        if begins or ends:
-            self.network.hold(self.script.links(tick), len(self.script))
+        script = self.script
+        if script.begins(tick) or script.ends(tick):
+            self.network.hold(script.links(tick), len(script))
         for layer in self.layers:
-            layer.apply(begins, ends, tick)
+            layer.apply(script, tick)
         for layer in self.layers:
             layer.tick(tick)
         self.tick = tick

@@ -5,7 +5,7 @@ what a module publishes does not depend on what it samples in the same tick, so 
 together, phase by phase, with the same result (section 15).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import numpy as np
@@ -230,16 +230,17 @@ class Flock(Floor, Layer):
         """Refuse a fault or command that cannot be carried out as things stand."""
         refuse(self, fault)
 
-    def apply(self, begins: Sequence[Span], ends: Sequence[Span], tick: int) -> None:
+    def apply(self, script: Script, tick: int) -> None:
         """Carry out faults of nodes and commands that begin, and undo those that end."""
         self.now = self.clock.now(tick)
         self.present_tick = tick
         self.state.channel.traffic = Traffic()
         self.tally.clear_tick()
+        begins, ends = script.begins(tick), script.ends(tick)
         if begins or ends:
             self.last_fault = tick
         for span in ends:
-            membership.end(self, span.fault)
+            membership.end(self, span.fault, script.holding(tick))
         for span in begins:
             membership.begin(self, span.fault)
             carry_out(self, span.fault, tick)

@@ -20,7 +20,10 @@ from flockcore.kernel.faults import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flockcore.flock.layer import Flock
+    from flockcore.kernel.script import Span
 
 __all__ = ["begin", "end", "reconnect", "renew"]
 
@@ -61,18 +64,37 @@ def begin(flock: Flock, fault: Fault) -> None:
     flock.tally.recount(flock)
 
 
-def end(flock: Flock, fault: Fault) -> None:
-    """Let a lasting fault of nodes end."""
+def end(flock: Flock, fault: Fault, holding: Sequence[Span]) -> None:
+    """Let a lasting fault of nodes end.
+
+    Args:
+        flock: the layer.
+        fault: what ends.
+        holding: what still holds; of two like faults of one node the other goes on.
+    """
+    if not isinstance(fault, Crash | Pause | Slow):
+        return
     world = flock.world
+    others = [
+        span.fault
+        for span in holding
+        if isinstance(span.fault, Crash | Pause | Slow) and type(span.fault) is type(fault)
+    ]
+    freed = _rows(fault.nodes)
+    for other in others:
+        freed = freed[~np.isin(freed, other.nodes)]
     match fault:
-        case Crash(nodes=nodes):
-            rows = _rows(nodes)
-            renew(flock, rows[world.crashed[rows]])
+        case Crash():
+            renew(flock, freed[world.crashed[freed]])
             flock.tally.recount(flock)
-        case Pause(nodes=nodes):
-            world.paused[_rows(nodes)] = False
-        case Slow(nodes=nodes):
-            world.every[_rows(nodes)] = 1
+        case Pause():
+            world.paused[freed] = False
+        case Slow():
+            world.every[_rows(fault.nodes)] = 1
+            for other in others:
+                if isinstance(other, Slow):
+                    both = np.intersect1d(_rows(fault.nodes), _rows(other.nodes))
+                    world.every[both] = other.every
 
 
 def renew(flock: Flock, rows: Indices) -> None:

@@ -1,7 +1,7 @@
 """What a layer of the simulation offers, whatever it simulates."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from flockcore.kernel.faults import Fault
 from flockcore.kernel.records import Records
-from flockcore.kernel.script import Script, Span
+from flockcore.kernel.script import Script
 from flockcore.kernel.state import Captured
 
 __all__ = ["Event", "Layer", "Status", "Verdict"]
@@ -82,8 +82,8 @@ class Layer(ABC):
         """
 
     @abstractmethod
-    def apply(self, begins: Sequence[Span], ends: Sequence[Span], tick: int) -> None:
-        """Let faults and commands of the script begin and end, before the tick itself."""
+    def apply(self, script: Script, tick: int) -> None:
+        """Let what begins or ends at `tick` do so, before the tick itself."""
 
     @abstractmethod
     def resume(self, script: Script, tick: int) -> None:

@@ -67,7 +67,7 @@ class Driver:
     def act(self, tick: int) -> list[list[int]]:
         """Apply the actions of a tick; return what was proposed."""
         flock = self.flock
-        flock.apply((), (), tick)
+        flock.apply(Script(), tick)
         proposed = []
         for _, verb, *args in (one for one in self.actions if one[0] == tick):
             match verb:
@@ -81,7 +81,7 @@ class Driver:
                     flock.network.hold((), 1)
                 case "kill":
                     kill = Script([Crash(start=tick, nodes=(self.row[args[0]],))])
-                    flock.apply(kill.begins(tick), (), tick)
+                    flock.apply(kill, tick)
                 case "revive":
                     flock.world.crashed[self.row[args[0]]] = False
                 case "field":

@@ -320,6 +320,26 @@ def test_a_crash_loses_everything_and_a_restart_begins_anew():
     assert [view.ballot for view in flock.ballots() if view.proposer == 6] == [1, 2]
 
 
+def test_of_two_overlapping_faults_of_a_node_the_other_goes_on():
+    faults = (
+        Pause(start=10, until=40, nodes=(0, 1)),
+        Pause(start=20, until=60, nodes=(1,)),
+        Slow(start=10, until=40, nodes=(2, 3), every=3),
+        Slow(start=20, until=60, nodes=(3,), every=5),
+        Crash(start=10, until=40, nodes=(4, 5)),
+        Crash(start=20, until=60, nodes=(5,)),
+    )
+    sim = flock_of(*faults, ticks=45)
+    world = sim.world
+    assert np.flatnonzero(world.paused).tolist() == [1]
+    assert world.every[2:4].tolist() == [1, 5]
+    assert np.flatnonzero(world.crashed).tolist() == [5]
+    sim.run(20)
+    assert not (world.paused | world.crashed).any()
+    assert (world.every == 1).all()
+    assert world.incarnation[4:6].tolist() == [1, 1]
+
+
 def test_a_crash_with_an_end_restarts():
     sim = flock_of(Crash(start=40, until=60, nodes=(6,)), ticks=60)
     assert sim.flock.truth[6] == NodeStatus.UP
