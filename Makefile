@@ -53,6 +53,7 @@ numpy2: .venv-numpy2.0/.installed ## core's fast tests on numpy 2.0.2, the brows
 
 bench: environment ## measure; ratios and times are printed, never asserted
 	$(PY) tests/benchmarks/tick.py
+	$(PY) tests/benchmarks/hodge.py
 
 browser: environment # find Chromium or install it, and say which
 	$(PY) tests/ui/find_chromium.py --install

@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flockcore.hodge.matrix import count_in_groups
+from flockcore.hodge.matrix import count_in_groups, sorting_order
 
 if TYPE_CHECKING:
     from flockcore.hodge.arrays import Indices, Integers
 
-__all__ = ["closed_by", "find", "pair_keys", "pairs_in_groups", "tetrahedra", "triangles"]
+__all__ = [
+    "closed_by",
+    "find",
+    "lexicographic",
+    "pair_keys",
+    "pairs_in_groups",
+    "tetrahedra",
+    "triangles",
+]
 
 
 _MOST_CANDIDATES = 2**21
@@ -38,7 +46,7 @@ def find(pairs: Indices, vertices: int, first: Indices, second: Indices) -> Indi
     keys = pair_keys(pairs, vertices)
     wanted = np.minimum(first, second).astype(np.int64) * vertices + np.maximum(first, second)
     ordered = bool((keys[1:] > keys[:-1]).all())
-    order = None if ordered else np.argsort(keys)
+    order = None if ordered else sorting_order(keys)
     keys = keys if order is None else keys[order]
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     edge = place if order is None else order[place]
@@ -67,6 +75,14 @@ def triangles(pairs: Indices, vertices: int) -> tuple[Indices, Indices]:
     held = closing >= 0
     near, far, closing = near[held], far[held], closing[held]
     return _in_order(np.stack([low[near], high[near], high[far]], axis=1), pairs, vertices)
+
+
+def lexicographic(corners: Indices | Integers, vertices: int) -> Indices:
+    """Return the order of rows of three vertices, shape (T,)."""
+    if vertices > _MOST_VERTICES:
+        return np.lexsort(corners.T[::-1])
+    wide = corners.astype(np.int64)
+    return sorting_order((wide[:, 0] * vertices + wide[:, 1]) * vertices + wide[:, 2])
 
 
 def closed_by(pairs: Indices, vertices: int, old: int) -> Indices:
@@ -132,5 +148,5 @@ def pairs_in_groups(groups: Indices, size: int) -> tuple[Indices, Indices]:
 
 def _in_order(corners: Indices, pairs: Indices, vertices: int) -> tuple[Indices, Indices]:
     corners = np.sort(corners, axis=1)
-    corners = corners[np.lexsort(corners.T[::-1])]
+    corners = corners[lexicographic(corners, vertices)]
     return corners, find(pairs, vertices, corners[:, [1, 0, 0]], corners[:, [2, 2, 1]])

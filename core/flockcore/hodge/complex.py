@@ -175,7 +175,7 @@ class Complex:
         closed = cliques.closed_by(pairs, self.vertex_count, self.edge_count)
         corners = np.concatenate([self.triangles, closed])
         found = cliques.find(pairs, len(self.mass), corners[:, [1, 0, 0]], corners[:, [2, 2, 1]])
-        order = np.lexsort(corners.T[::-1])
+        order = cliques.lexicographic(corners, self.vertex_count)
         after = self._oriented(self.mass, pairs, corners[order], found[order])
         return Change(after, np.arange(self.edge_count, dtype=np.intp))
 

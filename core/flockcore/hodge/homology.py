@@ -113,37 +113,53 @@ class Homology:
 
     Args:
         complex_: the complex.
+        pieces: number of connected pieces, where it is known already.
     """
 
-    def __init__(self, complex_: Complex) -> None:
+    def __init__(self, complex_: Complex, *, pieces: int | None = None) -> None:
         self.complex = complex_
         needed = np.ones(complex_.triangle_count, dtype=np.bool_)
         needed[tetrahedra(complex_.triangles, complex_.vertex_count)[:, 3]] = False
         spare = np.flatnonzero(needed)
         self._triangles = spare
         self._collapse = collapse(complex_.faces[spare], complex_.edge_count)
-        ends = complex_.edges[self._collapse.left]
-        self.components, self._tree = spanning_forest(ends, complex_.vertex_count)
+        self._pieces = pieces
+
+    @cached_property
+    def _forest(self) -> tuple[Indices, Mask]:
+        ends = self.complex.edges[self._collapse.left]
+        return spanning_forest(ends, self.complex.vertex_count)
+
+    @property
+    def components(self) -> Indices:
+        """The connected piece of each vertex, numbered from 0, shape (V,)."""
+        return self._forest[0]
+
+    @property
+    def pieces(self) -> int:
+        """Number of connected pieces."""
+        if self._pieces is None:
+            self._pieces = int(self.components.max(initial=-1)) + 1
+        return self._pieces
 
     @property
     def loops(self) -> int:
         """Independent loops of the graph that is left, at least b1."""
-        return len(self._collapse.left) - int(np.count_nonzero(self._tree))
+        return len(self._collapse.left) - self.complex.vertex_count + self.pieces
 
     @cached_property
     def betti(self) -> tuple[int, int, int]:
         """The Betti numbers: components, holes, and enclosed voids."""
-        pieces = int(self.components.max(initial=-1)) + 1
         aside = len(self._collapse.aside)
         filled = rank(self.closing) if aside and self.loops else 0
         holes = self.loops - filled
-        return pieces, holes, self.complex.euler - pieces + holes
+        return self.pieces, holes, self.complex.euler - self.pieces + holes
 
     @cached_property
     def cochains(self) -> Integers:
         """Cochains closed on all triangles but those set aside, whole numbers, shape (loops, E)."""
         found = np.zeros((self.loops, self.complex.edge_count), dtype=np.int64)
-        found[np.arange(self.loops), self._collapse.left[~self._tree]] = 1
+        found[np.arange(self.loops), self._collapse.left[~self._forest[1]]] = 1
         faces = self.complex.faces[self._triangles]
         signs = self.complex.signs[self._triangles].astype(np.int64)
         for edges, triangles in reversed(self._collapse.rounds):

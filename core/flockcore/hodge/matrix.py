@@ -17,31 +17,13 @@ import numpy as np
 if TYPE_CHECKING:
     from flockcore.hodge.arrays import Floats, Indices, Integers
 
-__all__ = ["SymmetricMatrix", "count_in_groups", "sorting_order", "sum_by_key"]
+__all__ = ["SymmetricMatrix", "count_in_groups", "sorting_order"]
 
 _BLOCK = 8192
 _HOLES = 0.45
 """A further column of the rectangle pays while less than this share of it would be empty."""
 
 _LEAST = int(np.iinfo(np.int64).min)
-
-
-def sum_by_key(keys: Integers, values: Floats) -> tuple[Integers, Floats]:
-    """Return the distinct keys, ascending, and the sum of the values of each.
-
-    Args:
-        keys: integers from 0, int64, shape (n,).
-        values: shape (n,).
-    """
-    if not len(keys):
-        return keys, values
-    order = sorting_order(keys)
-    ordered = keys[order]
-    first = np.empty(len(keys), dtype=np.bool_)
-    first[0] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    start = np.flatnonzero(first)
-    return ordered[start], np.add.reduceat(values[order], start)
 
 
 def sorting_order(keys: Integers | Indices) -> Indices:
@@ -105,14 +87,16 @@ class SymmetricMatrix:
             second: the other row number, never that of `first`, shape (m,).
             values: shape (m,).
         """
-        order = max(len(diagonal), 1)
-        low = np.minimum(first, second).astype(np.int64)
-        keys, summed = sum_by_key(low * order + np.maximum(first, second), values)
-        low, high = np.divmod(keys, order)
-        place = sorting_order(np.concatenate([keys, high * order + low]))
-        rows = np.concatenate([low, high])[place].astype(np.intp)
-        columns = np.concatenate([high, low])[place].astype(np.intp)
-        return cls(diagonal, rows, columns, np.concatenate([summed, summed])[place])
+        rows, columns = np.concatenate([first, second]), np.concatenate([second, first])
+        keys = rows.astype(np.int64) * max(len(diagonal), 1) + columns
+        place = sorting_order(keys)
+        rows, columns, keys = rows[place], columns[place], keys[place]
+        both = np.concatenate([values, values])[place]
+        fresh = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
+        if not fresh.all():
+            start = np.flatnonzero(fresh)
+            rows, columns, both = rows[start], columns[start], np.add.reduceat(both, start)
+        return cls(diagonal, rows, columns, both)
 
     @property
     def order(self) -> int:

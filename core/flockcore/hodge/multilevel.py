@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flockcore.hodge.forest import spanning_forest
 from flockcore.hodge.matrix import SymmetricMatrix
 from flockcore.hodge.solver import dot
 
@@ -77,6 +78,14 @@ class Multilevel:
             matrix = coarse
         self._last = matrix
         self._inverse = _inverse(matrix) if matrix.order <= _DENSE else None
+
+    @property
+    def pieces(self) -> int:
+        """Number of sets of rows that no entry connects, for a matrix without positive entries."""
+        alone = sum(int(np.count_nonzero(one.aggregate == one.coarse)) for one in self._levels)
+        ends = np.stack([self._last.rows, self._last.columns], axis=1)
+        piece, _ = spanning_forest(ends, self._last.order)
+        return alone + int(piece.max(initial=-1)) + 1
 
     def __call__(self, residual: Floats) -> Floats:
         """Return an approach to the solution for this right side, shape (n,)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flockcore.hodge.cliques import pairs_in_groups
-from flockcore.hodge.matrix import SymmetricMatrix
+from flockcore.hodge.matrix import SymmetricMatrix, sorting_order
 
 if TYPE_CHECKING:
     from flockcore.hodge.arrays import Floats
@@ -23,7 +23,6 @@ __all__ = [
     "divergence",
     "gradient",
     "triangle_laplacian",
-    "triangle_pairs",
     "vertex_laplacian",
 ]
 
@@ -66,19 +65,13 @@ def vertex_laplacian(complex_: Complex) -> SymmetricMatrix:
     )
 
 
-def triangle_pairs(complex_: Complex) -> int:
-    """Number of pairs of triangles that share an edge."""
-    count = complex_.coface_count.astype(np.int64)
-    return int((count * (count - 1) // 2).sum())
-
-
 def triangle_laplacian(complex_: Complex) -> SymmetricMatrix:
     """Return d1 d1^T of order T: 3 on the diagonal, 1 or -1 for two triangles with a common edge.
 
     It is 1 where both triangles turn the same way along the edge.
     """
     face = complex_.faces.reshape(-1)
-    order = np.argsort(face, kind="stable")
+    order = sorting_order(face)
     near, far = pairs_in_groups(face[order], complex_.edge_count)
     near, far = order[near], order[far]
     sign = complex_.signs.reshape(-1)

@@ -46,8 +46,9 @@ _FLOOR = 4 * float(np.finfo(np.float64).eps)
 _MOST_BASIS = 2**23
 """Numbers that a basis of harmonic flows may hold."""
 
-_MOST_PAIRS = 2**24
-"""Neighbouring triangles that a matrix is made of."""
+_SURFACE = 4
+"""Neighbours of a triangle, on the mean, up to which coarse levels pay: on a surface it has 3.
+Where many triangles share each edge, the equations are well conditioned as they are."""
 
 
 class Form(StrEnum):
@@ -135,7 +136,7 @@ class Projector:
     @cached_property
     def homology(self) -> Homology:
         """The collapse of the complex and what follows from it."""
-        return Homology(self.complex)
+        return Homology(self.complex, pieces=self._vertices[1].pieces)
 
     @property
     def betti(self) -> tuple[int, int, int]:
@@ -247,9 +248,10 @@ class Projector:
         return matrix, Multilevel(matrix)
 
     @cached_property
-    def _triangles(self) -> tuple[SymmetricMatrix, Multilevel]:
+    def _triangles(self) -> tuple[SymmetricMatrix, Multilevel | None]:
         matrix = triangle_laplacian(self.complex)
-        return matrix, Multilevel(matrix)
+        like_a_surface = len(matrix.rows) <= _SURFACE * matrix.order
+        return matrix, Multilevel(matrix) if like_a_surface else None
 
     def _checked(self, flow: ArrayLike) -> Floats:
         values = finite(flow, "the flow", "edge")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flockcore.errors import FlockError
-from flockcore.hodge.cliques import pair_keys
+from flockcore.hodge.cliques import lexicographic, pair_keys
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -134,7 +134,7 @@ def corners(triangles: ArrayLike, vertices: int) -> Indices:
     if flat.any():
         row = _first(flat)
         raise FlockError(f"triangle {row} is {_listed(found[row])}; three vertices are needed")
-    order = np.lexsort(ordered.T[::-1])
+    order = lexicographic(ordered, vertices)
     ordered = ordered[order]
     again = (ordered[1:] == ordered[:-1]).all(axis=1)
     if again.any():

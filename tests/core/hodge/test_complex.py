@@ -13,7 +13,6 @@ from flockcore.hodge.operators import (
     divergence,
     gradient,
     triangle_laplacian,
-    triangle_pairs,
     vertex_laplacian,
 )
 from hodge_complexes import NAMED, complexes, flow_on
@@ -28,6 +27,7 @@ def assert_equal(found, wanted):
     assert found.signs.tolist() == wanted.signs.tolist()
 
 
+@pytest.mark.slow
 @given(complexes())
 def test_operators_are_the_dense_ones_and_curl_of_a_gradient_is_0(complex_):
     d0, d1 = dense_d0(complex_), dense_d1(complex_)
@@ -42,9 +42,9 @@ def test_operators_are_the_dense_ones_and_curl_of_a_gradient_is_0(complex_):
     up, down = vertex_laplacian(complex_), triangle_laplacian(complex_)
     np.testing.assert_array_equal(up.dense(), d0.T @ d0)
     np.testing.assert_array_equal(down.dense(), d1 @ d1.T)
-    assert triangle_pairs(complex_) * 2 + complex_.triangle_count >= down.entries
 
 
+@pytest.mark.slow
 @given(complexes(), st.data())
 def test_triangles_are_all_cliques_whatever_the_direction_of_edges(complex_, data):
     flag = Complex.flag(complex_.edges, vertices=complex_.vertex_count)
@@ -59,6 +59,7 @@ def test_triangles_are_all_cliques_whatever_the_direction_of_edges(complex_, dat
     np.testing.assert_array_equal(there, curl(flag, flow))
 
 
+@pytest.mark.slow
 @given(complexes(), st.data())
 def test_changes_agree_with_building_anew(complex_, data):
     flag = Complex.flag(complex_.edges, vertices=complex_.vertex_count)
@@ -80,6 +81,7 @@ def test_changes_agree_with_building_anew(complex_, data):
     np.testing.assert_array_equal(fewer.carry(flow_on(flag, 4)), np.delete(flow_on(flag, 4), gone))
 
 
+@pytest.mark.slow
 @given(complexes(), st.data())
 def test_vertices_leave_and_join(complex_, data):
     count = complex_.vertex_count

@@ -33,6 +33,7 @@ def one_by_one(values, pairs, options):
     return len(pairs), x
 
 
+@pytest.mark.slow
 @given(complexes(), st.integers(0, 2**32 - 1))
 def test_groups_of_exchanges_are_the_same_as_one_after_the_other(complex_, seed):
     values = np.random.default_rng(seed).normal(size=complex_.vertex_count)
@@ -47,6 +48,7 @@ def test_groups_of_exchanges_are_the_same_as_one_after_the_other(complex_, seed)
     assert run.values.sum() == pytest.approx(values.sum())
 
 
+@pytest.mark.slow
 @given(complexes(), st.integers(0, 100))
 def test_draws_are_neighbours_and_depend_on_nothing_but_their_place(complex_, batch):
     partners, streams = Partners(complex_), Streams([(0, 7)])

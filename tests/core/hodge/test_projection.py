@@ -39,6 +39,7 @@ def assert_agrees(complex_, flow):
         np.testing.assert_allclose(done.removed, turn, atol=CLOSE)
 
 
+@pytest.mark.slow
 @given(complexes(), SEED)
 def test_agrees_with_dense_least_squares(complex_, seed):
     assert_agrees(complex_, flow_on(complex_, seed))
@@ -65,6 +66,7 @@ def test_larger_complexes_with_holes_agree_with_dense_least_squares(seed):
         assert Homology(complex_).betti == twin.betti(complex_)
 
 
+@pytest.mark.slow
 @given(complexes())
 def test_betti_numbers_are_the_dense_ranks(complex_):
     assert Homology(complex_).betti == twin.betti(complex_)
@@ -88,6 +90,7 @@ def test_a_torus_has_two_holes_and_encloses_a_void():
     assert_agrees(torus, flow_on(torus, 1))
 
 
+@pytest.mark.slow
 @given(complexes(), SEED)
 def test_the_projection_is_an_orthogonal_one(complex_, seed):
     f, g = flow_on(complex_, seed), flow_on(complex_, seed + 1)
@@ -105,6 +108,7 @@ def test_the_projection_is_an_orthogonal_one(complex_, seed):
         )
 
 
+@pytest.mark.slow
 @given(complexes(), SEED)
 def test_gradients_stay_and_pure_curl_goes(complex_, seed):
     rng = np.random.default_rng(seed)
@@ -126,6 +130,7 @@ def test_circulation_round_a_hole_stays():
     assert projectors(ring)[1].form is Form.VERTEX
 
 
+@pytest.mark.slow
 @given(complexes(), SEED)
 def test_the_parts_are_orthogonal_and_add_up(complex_, seed):
     flow = flow_on(complex_, seed)
@@ -147,6 +152,7 @@ def test_the_parts_are_orthogonal_and_add_up(complex_, seed):
         np.testing.assert_allclose(parts.harmonic, 0, atol=CLOSE)
 
 
+@pytest.mark.slow
 @given(complexes(), SEED)
 def test_replicas_get_identical_bytes_and_relabelling_permutes(complex_, seed):
     flow = flow_on(complex_, seed)
@@ -159,6 +165,7 @@ def test_replicas_get_identical_bytes_and_relabelling_permutes(complex_, seed):
     np.testing.assert_allclose(Projector(other).project(flow).flow, here, atol=CLOSE)
 
 
+@pytest.mark.slow
 @given(complexes(), SEED)
 def test_merging_after_a_partition_is_the_sum_of_both_sides(complex_, seed):
     left, right = flow_on(complex_, seed), flow_on(complex_, seed + 1)
@@ -215,6 +222,7 @@ def test_curl_is_gone_at_any_size(side, seed):
         assert np.abs(curl(complex_, done.flow)).max(initial=0) < 1e-7
 
 
+@pytest.mark.slow
 @given(st.integers(1, 6), st.integers(1, 6), SEED)
 def test_the_rank_is_the_dense_one(rows, columns, seed):
     matrix = np.random.default_rng(seed).integers(-2, 3, (rows, columns))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from flockcore.errors import FlockError
 from flockcore.hodge.complex import Complex
 from flockcore.hodge.forest import spanning_forest
-from flockcore.hodge.matrix import SymmetricMatrix, sorting_order, sum_by_key
+from flockcore.hodge.matrix import SymmetricMatrix, sorting_order
 from flockcore.hodge.multilevel import Multilevel, aggregate
 from flockcore.hodge.operators import triangle_laplacian, vertex_laplacian
 from flockcore.hodge.solver import SolverOptions, conjugate_gradients
@@ -26,6 +26,7 @@ def matrices(draw):
     return rng.normal(size=order), first, (first + step) % order, values
 
 
+@pytest.mark.slow
 @given(matrices())
 def test_products_and_neighbours_are_the_dense_ones(parts):
     diagonal, first, second, values = parts
@@ -61,16 +62,14 @@ def test_many_rows_fill_several_blocks():
     np.testing.assert_allclose(matrix @ x, rows + matrix.diagonal * x, atol=1e-12)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 2**62 - 1), max_size=30) | st.lists(st.integers(0, 5)))
-def test_order_and_sums_by_key(keys):
+def test_order_of_keys(keys):
     keys = np.array(keys, dtype=np.int64)
-    values = np.arange(len(keys), dtype=float)
     np.testing.assert_array_equal(sorting_order(keys), np.argsort(keys, kind="stable"))
-    found, summed = sum_by_key(keys, values)
-    assert found.tolist() == sorted(set(keys.tolist()))
-    assert summed.tolist() == [values[keys == key].sum() for key in found]
 
 
+@pytest.mark.slow
 @given(complexes(max_vertices=12))
 def test_pieces_and_forest(complex_):
     piece, tree = spanning_forest(complex_.edges, complex_.vertex_count)
@@ -91,6 +90,16 @@ def test_aggregates_cover_all_rows_that_have_entries(name):
     np.testing.assert_array_equal(member < 0, matrix.degree == 0)
     np.testing.assert_array_equal(sign, member >= 0)
     assert set(member[member >= 0].tolist()) == set(range(count))
+    pieces, _ = spanning_forest(NAMED[name].edges, NAMED[name].vertex_count)
+    assert Multilevel(matrix).pieces == pieces.max(initial=-1) + 1
+
+
+def test_pieces_are_counted_across_levels():
+    edges = [(one, one + 1) for one in range(2000) if one % 11 and one % 640]
+    matrix = vertex_laplacian(Complex.flag(edges, vertices=2100))
+    pieces, _ = spanning_forest(np.array(edges), 2100)
+    assert len(Multilevel(matrix).orders) > 1
+    assert Multilevel(matrix).pieces == pieces.max() + 1
 
 
 @pytest.mark.slow
@@ -118,6 +127,7 @@ def test_few_iterations_suffice_at_several_levels(matrix):
     assert np.abs(matrix @ found.x - right).max() < 1e-9
 
 
+@pytest.mark.slow
 @given(matrices(), st.integers(0, 5))
 def test_a_limit_is_said_and_what_is_reached_is_no_worse_than_the_start(parts, limit):
     dense = SymmetricMatrix.from_pairs(*parts).dense()

@@ -29,6 +29,7 @@ def drawn(data, complex_):
     return proxy_on(complex_, queues, [data.draw(RATE) for _ in range(complex_.edge_count)])
 
 
+@pytest.mark.slow
 @given(complexes(), st.data())
 def test_balancing_makes_queues_equal_and_leaves_no_curl(complex_, data):
     proxy = drawn(data, complex_)
@@ -44,6 +45,7 @@ def test_balancing_makes_queues_equal_and_leaves_no_curl(complex_, data):
     assert np.abs(curl(proxy.complex, done.recommended)).max(initial=0) < 1e-7
 
 
+@pytest.mark.slow
 @given(complexes(), st.data())
 def test_projecting_keeps_every_nodes_net_outflow(complex_, data):
     proxy = drawn(data, complex_)
