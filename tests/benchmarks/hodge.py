@@ -30,7 +30,7 @@ from flockcore.hodge.solver import SolverOptions
 from flockcore.kernel.rng import Streams
 
 sys.path.append(str(Path(__file__).parents[1]))
-from hodge_complexes import grid  # noqa: E402
+from hodge_complexes import grid
 
 TOLERANCE = 1e-8
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

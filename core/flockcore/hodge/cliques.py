@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "closed_by",
     "find",
+    "in_rows",
     "lexicographic",
     "pair_keys",
     "pairs_in_groups",
@@ -75,6 +76,12 @@ def triangles(pairs: Indices, vertices: int) -> tuple[Indices, Indices]:
     held = closing >= 0
     near, far, closing = near[held], far[held], closing[held]
     return _in_order(np.stack([low[near], high[near], high[far]], axis=1), pairs, vertices)
+
+
+def in_rows(corners: Indices | Integers) -> Indices | Integers:
+    """Return rows of three numbers, each sorted, shape (T, 3)."""
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    return np.stack([low, corners.sum(axis=1) - low - high, high], axis=1)
 
 
 def lexicographic(corners: Indices | Integers, vertices: int) -> Indices:
@@ -147,6 +154,6 @@ def pairs_in_groups(groups: Indices, size: int) -> tuple[Indices, Indices]:
 
 
 def _in_order(corners: Indices, pairs: Indices, vertices: int) -> tuple[Indices, Indices]:
-    corners = np.sort(corners, axis=1)
+    corners = in_rows(corners)
     corners = corners[lexicographic(corners, vertices)]
     return corners, find(pairs, vertices, corners[:, [1, 0, 0]], corners[:, [2, 2, 1]])

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Collapse", "Homology", "collapse"]
 
 _SHARE_SET_ASIDE = 32
+_ROOM = 2**21
+"""More than the triangles that one edge can bound, while vertices number less."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -58,9 +60,9 @@ def collapse(faces: Indices, size: int) -> Collapse:
     cells, sides = faces.shape
     flat = faces.reshape(-1)
     count = np.bincount(flat, minlength=size)
-    # For a face with one cell left, the sum of its cells' numbers is that cell.
-    number = np.repeat(np.arange(cells, dtype=np.float64), sides)
-    total = np.bincount(flat, number, minlength=size).astype(np.intp)
+    total = np.bincount(flat, np.repeat(np.arange(cells, dtype=np.float64), sides), minlength=size)
+    # How many cells a face has left, and above that the sum of their numbers: of one, its number.
+    left = total.astype(np.int64) * _ROOM + count
     stands = np.ones(cells, dtype=np.bool_)
     claim = np.empty(max(cells, size), dtype=np.intp)
     rounds: list[tuple[Indices, Indices]] = []
@@ -70,7 +72,7 @@ def collapse(faces: Indices, size: int) -> Collapse:
     standing, looked, gathered = cells, 0, 0
     while standing:
         if len(free):
-            gone = total[free]
+            gone = (left[free] // _ROOM).astype(np.intp)
             claim[gone] = free
             first = claim[gone] == free
             free, gone = free[first], gone[first]
@@ -82,11 +84,9 @@ def collapse(faces: Indices, size: int) -> Collapse:
             gathered += len(gone)
         stands[gone] = False
         standing -= len(gone)
-        touched = faces[gone]
-        np.subtract.at(total, touched, gone[:, None])
-        touched = touched.reshape(-1)
-        np.subtract.at(count, touched, 1)
-        free = touched[count[touched] == 1]
+        touched = faces[gone].reshape(-1)
+        np.subtract.at(left, touched, np.repeat(gone.astype(np.int64) * _ROOM + 1, sides))
+        free = touched[left[touched] % _ROOM == 1]
         # Each face once: the one that wrote last stays.
         place = np.arange(len(free), dtype=np.intp)
         claim[free] = place

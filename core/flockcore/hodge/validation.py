@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flockcore.errors import FlockError
-from flockcore.hodge.cliques import lexicographic, pair_keys
+from flockcore.hodge.cliques import in_rows, lexicographic, pair_keys
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -80,9 +80,9 @@ def ends(
     count = int(pairs.max(initial=-1)) + 1 if vertices is None else vertices
     if count < 0:
         raise FlockError(f"vertices is {count}; 0 or more is allowed")
-    outside = ((pairs < 0) | (pairs >= count)).any(axis=1)
+    outside = (pairs < 0) | (pairs >= count)
     if outside.any():
-        row = _first(outside)
+        row = _first(outside.any(axis=1))
         raise FlockError(
             f"edge {row} joins {pairs[row, 0]} and {pairs[row, 1]}; vertices are 0 to {count - 1}"
         )
@@ -123,20 +123,21 @@ def refuse_present(pairs: Indices, joined: Indices) -> None:
 def corners(triangles: ArrayLike, vertices: int) -> Indices:
     """Return checked triangles u < v < w in lexicographic order, shape (T, 3)."""
     found = _table(triangles, 3, "triangles")
-    outside = ((found < 0) | (found >= vertices)).any(axis=1)
+    outside = (found < 0) | (found >= vertices)
     if outside.any():
-        row = _first(outside)
+        row = _first(outside.any(axis=1))
         raise FlockError(
             f"triangle {row} is {_listed(found[row])}; vertices are 0 to {vertices - 1}"
         )
-    ordered = np.sort(found, axis=1)
-    flat = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    ordered = in_rows(found)
+    flat = ordered[:, 1:] == ordered[:, :-1]
     if flat.any():
-        row = _first(flat)
+        row = _first(flat.any(axis=1))
         raise FlockError(f"triangle {row} is {_listed(found[row])}; three vertices are needed")
     order = lexicographic(ordered, vertices)
     ordered = ordered[order]
-    again = (ordered[1:] == ordered[:-1]).all(axis=1)
+    again = (ordered[1:, 2] == ordered[:-1, 2]) & (ordered[1:, 1] == ordered[:-1, 1])
+    again &= ordered[1:, 0] == ordered[:-1, 0]
     if again.any():
         place = _first(again)
         raise FlockError(
@@ -148,9 +149,8 @@ def corners(triangles: ArrayLike, vertices: int) -> Indices:
 
 def complete(triangles: Indices, faces: Indices) -> None:
     """Refuse triangles that lack an edge; `faces` holds -1 for each that is missing."""
-    open_ = (faces < 0).any(axis=1)
-    if open_.any():
-        row = _first(open_)
+    if faces.min(initial=0) < 0:
+        row = _first((faces < 0).any(axis=1))
         u, v, w = triangles[row]
         side = ((v, w), (u, w), (u, v))[_first(faces[row] < 0)]
         raise FlockError(
