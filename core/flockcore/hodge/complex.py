@@ -11,7 +11,6 @@ that it kept, so that a flow can be carried over.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -125,11 +124,6 @@ class Complex:
     def euler(self) -> int:
         """Euler characteristic, V - E + T."""
         return self.vertex_count - self.edge_count + self.triangle_count
-
-    @cached_property
-    def coface_count(self) -> Indices:
-        """Number of triangles that each edge bounds, shape (E,)."""
-        return np.bincount(self.faces.reshape(-1), minlength=self.edge_count)
 
     def find_edges(self, first: ArrayLike, second: ArrayLike) -> tuple[Indices, Floats]:
         """Return the edges that join pairs of vertices.

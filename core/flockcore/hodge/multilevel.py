@@ -71,13 +71,11 @@ class Multilevel:
         self._left = np.empty(matrix.order)
         while matrix.order > _DENSE:
             level, coarse = _coarsen(matrix)
-            if coarse.order > 0.9 * matrix.order:
-                break
             self._levels.append(level)
             self.orders.append(coarse.order)
             matrix = coarse
         self._last = matrix
-        self._inverse = _inverse(matrix) if matrix.order <= _DENSE else None
+        self._inverse = _inverse(matrix)
 
     @property
     def pieces(self) -> int:
@@ -93,7 +91,8 @@ class Multilevel:
 
     def _cycle(self, depth: int, right: Floats) -> Floats:
         if depth == len(self._levels):
-            return self._bottom(right)
+            solved: Floats = self._inverse @ right
+            return solved
         level = self._levels[depth]
         left = np.empty_like(right) if depth else self._left
         x = level.relaxation * right
@@ -115,7 +114,8 @@ class Multilevel:
     def _coarse(self, depth: int, right: Floats) -> Floats:
         """Solve the equations of a coarse level by at most two preconditioned steps."""
         if depth == len(self._levels):
-            return self._bottom(right)
+            solved: Floats = self._inverse @ right
+            return solved
         matrix = self._levels[depth].matrix
         first = self._cycle(depth, right)
         image = matrix @ first
@@ -139,15 +139,11 @@ class Multilevel:
         first += second
         return first
 
-    def _bottom(self, right: Floats) -> Floats:
-        if self._inverse is not None:
-            return self._inverse @ right
-        return _weights(self._last) * right
-
 
 def aggregate(matrix: SymmetricMatrix) -> tuple[Indices, Floats, int]:
     """Gather rows round centres that are three entries or more apart, found in rounds (Luby 1986).
 
+    Neighbours of a centre belong to it alone, so there are at most half as many aggregates as rows.
     Rows with many entries go first, ties by a fixed shuffle, so that the hub of a star gathers it.
 
     Returns:

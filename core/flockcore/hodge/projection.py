@@ -150,9 +150,16 @@ class Projector:
             return Form.NONE
         if self._basis is not None:
             return Form.VERTEX
-        if self.complex.vertex_count <= self.complex.triangle_count and not self.homology.loops:
-            return Form.VERTEX
-        return Form.TRIANGLE
+        # More loops than triangles: some cannot be filled.
+        open_ = self.complex.edge_count >= self.complex.vertex_count + self.complex.triangle_count
+        if open_ or not self._smaller or self.homology.loops:
+            return Form.TRIANGLE
+        return Form.VERTEX
+
+    @property
+    def _smaller(self) -> bool:
+        """Whether the vertex equations are the smaller ones."""
+        return self.complex.vertex_count <= self.complex.triangle_count
 
     def prepare(self) -> Form:
         """Find a basis of the harmonic flows, if the vertex equations are the smaller ones.
@@ -160,8 +167,7 @@ class Projector:
         It costs one solution for each hole, once; later projections are then as fast on a complex
         with holes as on one without.
         """
-        smaller = self.complex.vertex_count <= self.complex.triangle_count
-        if smaller and self._basis is None and self.homology.loops:
+        if self._smaller and self._basis is None and self.homology.loops:
             holes = self.betti[1]
             if holes * self.complex.edge_count <= _MOST_BASIS:
                 self._basis = harmonic_basis(self.homology, self._solve_vertices)

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flockcore.errors import FlockError
+from flockcore.hodge import cliques
 from flockcore.hodge.complex import Complex
+from flockcore.hodge.homology import Homology
 from flockcore.hodge.operators import (
     circulation,
     curl,
@@ -118,6 +120,18 @@ def test_edges_are_found_with_their_direction():
     assert edge.tolist() == [0, 1, 1, -1]
     assert sign.tolist() == [-1, 1, -1, 0]
     assert NAMED["points"].find_edges([0], [1])[0].tolist() == [-1]
+
+
+def test_numbers_too_large_for_one_word_are_ordered_all_the_same(monkeypatch):
+    corners = np.array([[0, 2, 3], [0, 1, 3], [0, 1, 2]])
+    for vertices in (4, 2**22):
+        assert cliques.lexicographic(corners, vertices).tolist() == [2, 1, 0]
+    four = NAMED["K4"]
+    assert cliques.tetrahedra(four.triangles, 4).tolist() == [[0, 1, 2, 3]]
+    assert cliques.tetrahedra(four.triangles, 2**22).tolist() == []
+    monkeypatch.setattr(cliques, "_MOST_CANDIDATES", 0)
+    assert cliques.tetrahedra(four.triangles, 4).tolist() == []
+    assert Homology(four).betti == (1, 0, 1)
 
 
 FLAG, GIVEN, NEAR = Complex.flag, Complex.given, Complex.from_neighbours

@@ -153,6 +153,13 @@ def test_a_right_side_outside_the_range_is_not_called_solved():
     assert not found.converged
 
 
+def test_the_preconditioner_leaves_nothing_as_it_is():
+    matrix = vertex_laplacian(triangulated(60, 60))
+    multilevel = Multilevel(matrix)
+    assert len(multilevel.orders) > 2
+    assert not multilevel(np.zeros(matrix.order)).any()
+
+
 def test_bad_settings_are_refused():
     with pytest.raises(FlockError, match="tolerance is 0; above 0 and below 1 is allowed"):
         SolverOptions(tolerance=0)
