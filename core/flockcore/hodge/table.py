@@ -9,7 +9,6 @@ its harmonic part contradiction in longer loops.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ def read_csv(text: str, *, meaning: Meaning = Meaning.FLOW) -> FlowTable:
     Raises:
         FlockError: naming the line and what is allowed there; nothing is read then.
     """
-    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    lines = csv.reader(text.removeprefix("\ufeff").splitlines(keepends=True), strict=True)
     rows = _numbered(lines)
     wanted = _COLUMNS[meaning]
     found: list[tuple[str, list[Any]]] = []

@@ -65,7 +65,7 @@ def test_wins_that_contradict_each_other_are_curl():
         (FLOW + ",d,1\n", "line 7 names ''; a name or a number is needed"),
         ("from,to,value\n", "there is no row with values"),
         ("", "there is no row with values"),
-        ('a,"b\n', "line 1 has 2 columns|line 2"),
+        ('a,"b\n', "line 1: unexpected end of data; comma-separated text is needed"),
     ],
 )
 def test_csv_that_is_refused_names_the_line(text, words):
