@@ -1,8 +1,9 @@
 """The one task that moves a page: run a slice, paint a frame, wait until it was painted.
 
 Nothing else owns a timer. The page is never sent a frame before it has painted the last one, so a
-slow browser gets fewer frames, not a queue of them; and the simulation runs in slices of 20 ms, so
-a click never waits for long.
+slow browser gets fewer frames, not a queue of them. While it paints, the run goes on; what it gets
+next is the state of the moment at which it was done. The simulation runs in slices of 20 ms, so a
+click never waits for long.
 """
 
 import asyncio
@@ -18,7 +19,9 @@ __all__ = ["FRAME_S", "Pacer", "Page"]
 FRAME_S = 1 / 30
 """Shortest time between two frames."""
 _PATIENCE_S = 1.0
-"""How long an unpainted frame holds up the run: a page in the background paints none."""
+"""How long the next frame waits for an unpainted one: a page in the background paints none."""
+_NAP_S = 0.004
+"""How long the run rests beside a page that paints, once it is where it should be by now."""
 _WINDOW_S = 2.0
 _SMOOTHING = 0.25
 
@@ -98,7 +101,8 @@ class Pacer:
             self._wake.clear()
             began = self._clock()
             if await self.page.locked(self._work):
-                await self._acknowledged(began)
+                ran = await self._acknowledged()
+                self._count(self._clock() - began - ran)
             rest = 0.0 if self._behind() else FRAME_S - (self._clock() - began)
             await self._sleep(max(rest, 0.0))
 
@@ -126,9 +130,33 @@ class Pacer:
         self._last = self._clock()
         return True
 
-    async def _acknowledged(self, began: float) -> None:
-        if await self.page.painted(_PATIENCE_S):
-            self._frames.append(self._clock())
+    async def _acknowledged(self) -> float:
+        """Let the run go on until the page has painted; return the seconds that this took."""
+        ran = 0.0
+        painted = asyncio.ensure_future(self.page.painted(_PATIENCE_S))
+        try:
+            # One pass at least, in which the wait begins.
+            await asyncio.sleep(0)
+            while self.alive and self.session.busy and not painted.done():
+                began = self._clock()
+                await self.page.locked(self._run_on)
+                ran += self._clock() - began
+                await self._nap(painted)
+            if await painted:
+                self._frames.append(self._clock())
+        finally:
+            painted.cancel()
+        return ran
+
+    async def _nap(self, painted: asyncio.Future[bool]) -> None:
+        """Rest until the next tick may be due, or the page has painted."""
+        rest = asyncio.ensure_future(self._sleep(0.0 if self._behind() else _NAP_S))
+        await asyncio.wait({painted, rest}, return_when=asyncio.FIRST_COMPLETED)
+        rest.cancel()
+
+    def _run_on(self) -> bool:
+        return self.session.advance(BUDGET_MS) > 0
+
+    def _count(self, cost: float) -> None:
         # A run that is behind gets as much time between two frames as they cost.
-        cost = self._clock() - began
         self._frame_s += _SMOOTHING * (max(FRAME_S, cost) - self._frame_s)

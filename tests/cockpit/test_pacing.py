@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from flockcore.kernel.faults import Crash
 from flockcore.scenario import Scenario
 from flockpit.pacing import FRAME_S, Pacer
 from flockpit.playback import SPEEDS
@@ -11,7 +12,7 @@ from flockpit.session import Session
 
 
 class World:
-    """A clock, a sleep that moves it, and a page that takes its time to paint."""
+    """A clock that moves when everybody waits, and a page that takes its time to paint."""
 
     def __init__(self, paint_s=0.005):
         self.now = 50.0
@@ -20,14 +21,26 @@ class World:
         self.waiting = 0
         self.error = None
         self.answers = True
+        self.sleepers = []
 
     def clock(self):
         self.now += 0.0005
         return self.now
 
     async def sleep(self, seconds):
-        self.now += seconds
-        await asyncio.sleep(0)
+        woken = asyncio.get_running_loop().create_future()
+        self.sleepers.append((self.now + seconds, woken))
+        await woken
+
+    async def turn(self):
+        """Let everybody do what they can, then move the clock to whoever wakes first."""
+        for _ in range(30):
+            await asyncio.sleep(0)
+        self.sleepers = [sleeper for sleeper in self.sleepers if not sleeper[1].done()]
+        if self.sleepers:
+            due, woken = min(self.sleepers, key=lambda sleeper: sleeper[0])
+            self.now = max(self.now, due)
+            woken.set_result(None)
 
     async def locked(self, work):
         return work()
@@ -40,8 +53,7 @@ class World:
         self.frames.append(self.now)
 
     async def painted(self, seconds):
-        self.now += self.paint_s if self.answers else seconds
-        await asyncio.sleep(0)
+        await self.sleep(self.paint_s if self.answers else seconds)
         self.waiting -= 1
         return self.answers
 
@@ -52,16 +64,23 @@ def make(world, **changes):
     return session, Pacer(session, world, clock=world.clock, sleep=world.sleep)
 
 
-async def until(pacer, condition, most=20_000):
+async def until(world, pacer, condition, most=5_000):
     """Let the pacer run until something is true."""
     task = asyncio.ensure_future(pacer.run())
     for _ in range(most):
         if condition() or task.done():
             break
-        await asyncio.sleep(0)
-    pacer.end()
-    await asyncio.wait_for(task, 5)
+        await world.turn()
+    await end(world, pacer, task)
     assert condition()
+
+
+async def end(world, pacer, task):
+    """Let the pacer end."""
+    pacer.end()
+    while not task.done():
+        await world.turn()
+    await task
 
 
 def test_a_first_frame_is_painted_and_then_nothing_moves():
@@ -71,10 +90,9 @@ def test_a_first_frame_is_painted_and_then_nothing_moves():
     async def scene():
         task = asyncio.ensure_future(pacer.run())
         for _ in range(200):
-            await asyncio.sleep(0)
+            await world.turn()
         assert len(world.frames) == 1
-        pacer.end()
-        await task
+        await end(world, pacer, task)
 
     asyncio.run(scene())
 
@@ -86,14 +104,13 @@ def test_a_step_wakes_it():
     async def scene():
         task = asyncio.ensure_future(pacer.run())
         for _ in range(50):
-            await asyncio.sleep(0)
+            await world.turn()
         session.step(3)
         for _ in range(50):
-            await asyncio.sleep(0)
+            await world.turn()
         assert session.tick == 3
         assert len(world.frames) == 2
-        pacer.end()
-        await task
+        await end(world, pacer, task)
 
     asyncio.run(scene())
 
@@ -102,7 +119,7 @@ def test_no_more_frames_than_thirty_a_second():
     world = World()
     session, pacer = make(world)
     session.play()
-    asyncio.run(until(pacer, lambda: len(world.frames) >= 40))
+    asyncio.run(until(world, pacer, lambda: len(world.frames) >= 40))
     gaps = [b - a for a, b in zip(world.frames, world.frames[1:], strict=False)]
     assert min(gaps) >= FRAME_S - 0.005
     assert pacer.frames_per_second == pytest.approx(30, rel=0.2)
@@ -112,7 +129,7 @@ def test_a_slow_page_gets_fewer_frames_never_a_queue():
     world = World(paint_s=0.25)
     session, pacer = make(world)
     session.play()
-    asyncio.run(until(pacer, lambda: len(world.frames) >= 10))
+    asyncio.run(until(world, pacer, lambda: len(world.frames) >= 10))
     assert pacer.frames_per_second < 4.5
 
 
@@ -121,7 +138,7 @@ def test_the_speed_is_kept_whatever_the_frames():
     session, pacer = make(world)
     session.play()
     began = world.now
-    asyncio.run(until(pacer, lambda: len(world.frames) >= 20))
+    asyncio.run(until(world, pacer, lambda: len(world.frames) >= 20))
     assert session.tick == pytest.approx((world.now - began) * 50, rel=0.1)
 
 
@@ -131,9 +148,44 @@ def test_as_fast_as_possible_the_run_gets_most_of_the_time():
     session.change_speed(SPEEDS[-1])
     session.play()
     began = world.now
-    asyncio.run(until(pacer, lambda: len(world.frames) >= 20))
+    asyncio.run(until(world, pacer, lambda: len(world.frames) >= 20))
     painting = 20 * world.paint_s
     assert painting < 0.75 * (world.now - began)
+
+
+def test_the_run_goes_on_while_the_page_paints():
+    world = World(paint_s=0.5)
+    session, pacer = make(world)
+    session.play()
+
+    async def scene():
+        task = asyncio.ensure_future(pacer.run())
+        while world.now < 51.5:
+            await world.turn()
+            assert session.tick == pytest.approx((world.now - 50.0) * 50, abs=2)
+        assert len(world.frames) <= 4
+        await end(world, pacer, task)
+
+    asyncio.run(scene())
+
+
+def test_what_is_injected_while_the_page_paints_begins_at_the_next_tick():
+    world = World(paint_s=0.5)
+    session, pacer = make(world)
+    session.play()
+
+    async def scene():
+        task = asyncio.ensure_future(pacer.run())
+        while len(world.frames) < 2 or world.now - world.frames[-1] < 0.3:
+            await world.turn()
+        session.pause()
+        session.inject(Crash(nodes=(3,)))
+        assert session.sim.script.spans[-1].start == session.tick + 1
+        while len(world.frames) < 3:
+            await world.turn()
+        await end(world, pacer, task)
+
+    asyncio.run(scene())
 
 
 def test_an_unpainted_frame_does_not_count_and_does_not_stop_the_run():
@@ -141,7 +193,7 @@ def test_an_unpainted_frame_does_not_count_and_does_not_stop_the_run():
     world.answers = False
     session, pacer = make(world)
     session.play()
-    asyncio.run(until(pacer, lambda: session.tick > 100))
+    asyncio.run(until(world, pacer, lambda: session.tick > 100))
     assert pacer.frames_per_second == 0.0
 
 
@@ -153,15 +205,14 @@ def test_a_frame_that_fails_is_shown_and_the_task_lives():
     async def scene():
         task = asyncio.ensure_future(pacer.run())
         for _ in range(200):
-            await asyncio.sleep(0)
+            await world.turn()
         assert session.failure.line == "ValueError: no such colour"
         assert not task.done()
         world.error = None
         session.recover()
         for _ in range(200):
-            await asyncio.sleep(0)
+            await world.turn()
         assert world.frames
-        pacer.end()
-        await task
+        await end(world, pacer, task)
 
     asyncio.run(scene())
