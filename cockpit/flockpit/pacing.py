@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from flockpit.session import BUDGET_MS, Session
 
@@ -151,7 +151,8 @@ class Pacer:
     async def _nap(self, painted: asyncio.Future[bool]) -> None:
         """Rest until the next tick may be due, or the page has painted."""
         rest = asyncio.ensure_future(self._sleep(0.0 if self._behind() else _NAP_S))
-        await asyncio.wait({painted, rest}, return_when=asyncio.FIRST_COMPLETED)
+        either: tuple[asyncio.Future[Any], ...] = (painted, rest)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         rest.cancel()
 
     def _run_on(self) -> bool:
