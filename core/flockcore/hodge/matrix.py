@@ -149,9 +149,12 @@ class SymmetricMatrix:
     def largest_neighbour(self, x: Integers) -> Integers:
         """Return the largest of x over each row and the rows it has entries with, shape (n,)."""
         y = x.copy()
+        room = np.empty(len(self._buffer), dtype=x.dtype)
         for start, index, _ in self._blocks:
-            stop = start + index.shape[1]
-            np.maximum(y[start:stop], x[index].max(axis=0, initial=_LEAST), out=y[start:stop])
+            block = slice(start, start + index.shape[1])
+            gathered = room[: index.size].reshape(index.shape)
+            np.take(x, index, out=gathered, mode="clip")
+            np.maximum(y[block], gathered.max(axis=0, initial=_LEAST), out=y[block])
         if len(self._tail_row):
             np.maximum.at(y, self._tail_row, x[self._tail_column])
         return y
