@@ -32,12 +32,15 @@ from flockcore.kernel.faults import (
     Partition,
     Pause,
     Propose,
+    Reconcile,
     Reorder,
     Restart,
     Resume,
     SetField,
     SetNeighbours,
     Slow,
+    Storm,
+    Write,
 )
 from flockcore.kernel.rng import Streams
 from flockcore.scenario import NetworkOptions, Scenario
@@ -222,6 +225,9 @@ def _strike(drawer: _Drawer, flock: Scenario, safety: int) -> Fault | None:
         case "crash" | "pause" | "equivocate":
             hit = {"crash": Crash, "pause": Pause, "equivocate": Equivocate}[kind]
             return hit(start=start, until=until, nodes=drawer.some(nodes, few))
+        case "storm":
+            every = drawer.between(5, 60)
+            return Storm(start=start, until=until, every=every, rate=drawer.share(400))
         case "slow":
             every = drawer.between(2, 20)
             return Slow(start=start, until=until, nodes=drawer.some(nodes, few), every=every)
@@ -242,6 +248,7 @@ _STRIKES = (
     "slow",
     "leave",
     "equivocate",
+    "storm",
     "loss",
     "delay",
     "duplicate",
@@ -278,10 +285,23 @@ def _link_fault(
     return replace(made, start=start, until=until, sources=sources, targets=targets)
 
 
+_USES = (
+    "propose",
+    "propose",
+    "propose",
+    "inhibit",
+    "field",
+    "neighbours",
+    "task",
+    "write",
+    "reconcile",
+)
+
+
 def _use(drawer: _Drawer, flock: Scenario, safety: int) -> Fault:
     start = drawer.between(1, safety)
     node, other = drawer.between(0, flock.nodes - 1), drawer.between(0, flock.nodes - 1)
-    match drawer.pick(("propose", "propose", "propose", "inhibit", "field", "neighbours", "task")):
+    match drawer.pick(_USES):
         case "propose":
             kind = drawer.pick(sorted(PROPOSALS.values()))
             threshold = drawer.pick(sorted(THRESHOLDS.values()))
@@ -292,6 +312,11 @@ def _use(drawer: _Drawer, flock: Scenario, safety: int) -> Fault:
         case "field":
             component = drawer.between(0, 5)
             return SetField(start=start, node=node, component=component, value=drawer.share(100))
+        case "write":
+            path = (node, other) if node != other else (node, (node + 1) % flock.nodes)
+            return Write(start=start, node=node, path=path, rate=drawer.share(300))
+        case "reconcile":
+            return Reconcile(start=start, aim=drawer.pick(("project", "balance")))
         case "neighbours":
             return SetNeighbours(start=start, k=drawer.between(3, min(15, flock.reach)))
         case _:

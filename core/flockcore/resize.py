@@ -71,6 +71,8 @@ def resize_fault(fault: Fault, old: int, new: int) -> Fault:
         value, rule = getattr(fault, item.name), item.metadata["rule"]
         if rule is keys.NODE:
             changes[item.name] = _resize_node(value, old, new)
+        elif rule is keys.PATH:
+            changes[item.name] = tuple(_resize_node(one, old, new) for one in value)
         elif rule in (keys.NODES, keys.LINKS):
             changes[item.name] = resize_nodes(value, old, new)
         elif rule is keys.GROUPS:

@@ -37,6 +37,8 @@ __all__ = [
     "one_node",
     "optional",
     "pairs",
+    "path",
+    "real",
     "ruled",
     "to_table",
     "whole",
@@ -397,6 +399,26 @@ def pairs(allowed: str) -> Rule:
 
 FLAG = Rule(allowed="true or false", read=_flag)
 """True or false."""
+
+
+def real(least: float, most: float) -> Rule:
+    """A finite number from `least` to `most`."""
+    allowed = f"a number from {least:g} to {most:g}"
+    return Rule(allowed=allowed, read=_real, check=_within(least, most))
+
+
+def path(least: int, most: int) -> Rule:
+    """A list of `least` to `most` different nodes in order, with spans such as ``"0-23"``."""
+
+    def checked(value: tuple[int, ...], nodes: int) -> str | None:
+        if not least <= len(value) <= most:
+            return f"there are {len(value)} nodes"
+        return _check_nodes(value, nodes)
+
+    allowed = f'a list of {least} to {most} different nodes from 0 to {{last}}, spans as "0-5"'
+    return Rule(allowed=allowed, read=_node_list, check=checked, write=_spans)
+
+
 SHARE = Rule(allowed="a number from 0 to 1", read=_real, check=_within(0.0, 1.0))
 """A probability or a share, 0..1."""
 TEXT = Rule(allowed="a text", read=_text)

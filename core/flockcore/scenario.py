@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from flockcore import presets, rules, toml_text
 from flockcore.errors import FlockError
 from flockcore.flock.options import FlockOptions
+from flockcore.hodge.options import CurlOptions
 from flockcore.kernel import faults as fault_records
 from flockcore.kernel.faults import Fault
 from flockcore.resize import resize_fault, resize_nodes
@@ -42,7 +43,17 @@ LAYOUTS = ("blob", "two-clusters", "three-clusters", "ring", "grid", "explicit")
 """How nodes are placed on the plane."""
 LOAD_PATTERNS = ("hill", "random", "even", "none")
 """How the load component starts."""
-VIEWS = ("map", "heartbeats", "detection", "field", "ballots", "messages", "verdicts", "events")
+VIEWS = (
+    "map",
+    "heartbeats",
+    "detection",
+    "field",
+    "ballots",
+    "messages",
+    "verdicts",
+    "events",
+    "curl",
+)
 """What a stop of the tour can point at."""
 
 _SHORT = rules.whole(0, 10**9, " microseconds")
@@ -113,6 +124,10 @@ def _read_flock(value: object) -> FlockOptions:
     )
 
 
+def _read_curl(value: object) -> CurlOptions:
+    return value if isinstance(value, CurlOptions) else rules.from_table(CurlOptions, value, "curl")
+
+
 def _read_faults(value: object) -> tuple[Fault, ...]:
     found = []
     for number, item in enumerate(_items(value)):
@@ -149,6 +164,7 @@ _POSITIONS = dataclasses.replace(
 )
 _NETWORK = rules.Rule(allowed="a table", read=_read_network, write=rules.to_table)
 _FLOCK = rules.Rule(allowed="a table", read=_read_flock, write=rules.to_table)
+_CURL = rules.Rule(allowed="a table", read=_read_curl, write=rules.to_table)
 _FAULTS = rules.Rule(
     allowed="a list of faults",
     read=_read_faults,
@@ -217,6 +233,7 @@ class Scenario:
     absent: tuple[int, ...] = field(default=(), metadata=rules.ruled(rules.nodes(empty=True)))
     network: NetworkOptions = field(default_factory=NetworkOptions, metadata=rules.ruled(_NETWORK))
     flock: FlockOptions = field(default_factory=FlockOptions, metadata=rules.ruled(_FLOCK))
+    curl: CurlOptions = field(default_factory=CurlOptions, metadata=rules.ruled(_CURL))
     faults: tuple[Fault, ...] = field(default=(), metadata=rules.ruled(_FAULTS))
     tour: tuple[TourStop, ...] = field(default=(), metadata=rules.ruled(_TOUR))
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from flockcore.errors import FlockError
 from flockcore.flock.layer import Flock
+from flockcore.hodge.layer import Hodge
 from flockcore.kernel.clock import Clock
 from flockcore.kernel.digest import digest
 from flockcore.kernel.faults import Delay, Duplicate, Fault, Loss, Reorder, validate
@@ -115,6 +116,7 @@ class Simulation:
         scenario: the scenario, as given.
         tick: ticks done; 0 before the first.
         flock: the flock layer.
+        hodge: the layer of edge flows.
         world: what is really true of the nodes.
         network: the faults that act on messages.
         branches: futures that were kept, by name.
@@ -153,7 +155,14 @@ class Simulation:
         self.world.absent[list(scenario.absent)] = True
         self.network = Network(nodes=scenario.nodes, streams=self.streams, tick_us=scenario.tick_us)
         self.flock = Flock.of(scenario, world=self.world, network=self.network, clock=self.clock)
-        self.layers: tuple[Layer, ...] = (self.flock,)
+        self.hodge = Hodge(
+            world=self.world,
+            network=self.network,
+            clock=self.clock,
+            flock=self.flock,
+            options=scenario.curl,
+        )
+        self.layers: tuple[Layer, ...] = (self.flock, self.hodge)
         for layer in self.layers:
             layer.start()
 
@@ -231,6 +240,9 @@ class Simulation:
     def capture(self) -> Captured:
         """Return the whole state as arrays by dotted name."""
         captured = self._exact()
+        for layer in self.layers:
+            if not layer.exact:
+                captured |= {f"{layer.name}.{name}": a for name, a in layer.capture().items()}
         captured["network.passed"] = self.network.passed.copy()
         captured["network.touched"] = self.network.touched.copy()
         return captured
@@ -320,7 +332,8 @@ class Simulation:
         length = 0 if fault.until is None else max(fault.until - (fault.start or start), 1)
         dated = replace(fault, start=start, until=start + length if length else None)
         validate(dated, self.scenario.nodes)
-        self.flock.check(dated)
+        for layer in self.layers:
+            layer.check(dated)
         name = self._keep_future() if self.recorded_until > self.tick else None
         taken = _Taken(self.tick, self.script, self.schedule, name)
         self._branch.undo = (*self._branch.undo, taken)
@@ -433,9 +446,10 @@ class Simulation:
         """Return each layer's statistics by its name."""
         return {layer.name: layer.statistics() for layer in self.layers}
 
-    def verdicts(self) -> list[Verdict]:
-        """Return the verdict on every invariant of every layer."""
-        return [verdict for layer in self.layers for verdict in layer.invariants()]
+    def verdicts(self, name: str | None = None) -> list[Verdict]:
+        """Return the verdict on every invariant of every layer, or of the layer of that name."""
+        layers = [layer for layer in self.layers if name in (None, layer.name)]
+        return [verdict for layer in layers for verdict in layer.invariants()]
 
     def events(self, since: int = 0) -> list[Event]:
         """Return what happened from tick `since` on, oldest first."""

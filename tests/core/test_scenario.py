@@ -70,6 +70,10 @@ def test_a_script_ends_within_the_run_and_begins_early(name):
 @pytest.mark.parametrize("nodes", [30, 61, 1000])
 def test_a_scenario_can_be_told_with_another_number_of_nodes(name, nodes):
     scenario = Scenario.load(name)
+    if scenario.positions:
+        with pytest.raises(FlockError, match="explicit positions"):
+            scenario.resized(nodes)
+        return
     resized = scenario.resized(nodes)
     assert resized.nodes == nodes
     assert len(resized.faults) == len(scenario.faults)

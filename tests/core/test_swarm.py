@@ -55,7 +55,9 @@ def test_a_violation_is_narrowed_down_to_its_tick(monkeypatch):
     plain = Simulation.verdicts
     broken = Verdict("no miracles", Status.VIOLATED, "node 3 walked on water")
     monkeypatch.setattr(
-        Simulation, "verdicts", lambda self: [*plain(self), *([broken] if self.tick >= 33 else [])]
+        Simulation,
+        "verdicts",
+        lambda self, name=None: [*plain(self), *([broken] if self.tick >= 33 else [])],
     )
     outcome = swarm.trial(1)
     assert outcome.failure == swarm.Failure("safety", "no miracles", 33, "node 3 walked on water")
@@ -99,7 +101,7 @@ def test_neighbours_that_are_not_the_nearest_are_named():
 @pytest.mark.slow
 def test_a_lasting_violation_is_no_recovery(monkeypatch):
     broken = Verdict("No false DEAD", Status.VIOLATED, "node 1 is buried alive")
-    monkeypatch.setattr(Simulation, "verdicts", lambda self: [broken])
+    monkeypatch.setattr(Simulation, "verdicts", lambda self, name=None: [broken])
     simulation = Simulation(Scenario(nodes=5))
     simulation.run(60)
     assert swarm.unrecovered(simulation) == ("No false DEAD", "node 1 is buried alive")

@@ -35,6 +35,9 @@ EXPLANATIONS: dict[str, str] = {
     "set_neighbours": "Every node elects this many nearest neighbours.",
     "add_task": "The node is given a task; at most one task runs per tick.",
     "lift": "The node's quarantine ends: it is heard and elected again.",
+    "write": "The node adds a rate along these edges to its log, which travels by message.",
+    "storm": "Nodes drawn at random write flows round triangles, again and again.",
+    "reconcile": "Every node removes the curl from the flow that it knows, asking nobody.",
 }
 """One sentence for every kind, to be shown where the fault is pressed."""
 
@@ -184,6 +187,21 @@ def _lift(fault: f.Lift) -> str:
     return f"Lift the quarantine of node {fault.node}."
 
 
+def _write(fault: f.Write) -> str:
+    way = "round" if fault.closed else "along"
+    return f"Node {fault.node} writes a rate of {fault.rate:.4g} {way} {_people(fault.path)}."
+
+
+def _storm(fault: f.Storm) -> str:
+    return f"Every {fault.every} ticks some node writes up to {fault.rate:.4g} round a triangle."
+
+
+def _reconcile(fault: f.Reconcile) -> str:
+    if fault.aim == "balance":
+        return "Every node asks for the flow that makes the queues equal and has no curl."
+    return "Every node removes the curl from the flow that it knows."
+
+
 _SENTENCES: dict[str, Callable[..., str]] = {
     "partition": _partition,
     "cut": _cut,
@@ -208,6 +226,9 @@ _SENTENCES: dict[str, Callable[..., str]] = {
     "set_neighbours": _set_neighbours,
     "add_task": _add_task,
     "lift": _lift,
+    "write": _write,
+    "storm": _storm,
+    "reconcile": _reconcile,
 }
 
 
@@ -254,6 +275,10 @@ def label(fault: f.Fault) -> str:
             return f"{f.COMPONENTS[fault.component]} {fault.node} = {fault.value:.4g}"
         case f.SetNeighbours():
             return f"k = {fault.k}"
+        case f.Write():
+            return f"{name} {fault.node}: {fault.rate:.3g}"
+        case f.Reconcile(aim="balance"):
+            return "balance"
         case f.Inhibit():
             return f"{name} {fault.proposer}:{fault.ballot}"
         case f.Crash() | f.Restart() | f.Pause() | f.Resume() | f.Equivocate() | f.Leave():

@@ -62,12 +62,15 @@ __all__ = [
     "Partition",
     "Pause",
     "Propose",
+    "Reconcile",
     "Reorder",
     "Restart",
     "Resume",
     "SetField",
     "SetNeighbours",
     "Slow",
+    "Storm",
+    "Write",
     "expand",
     "from_dict",
     "to_dict",
@@ -394,6 +397,46 @@ class Lift(Command):
     node: int = field(metadata=rules.ruled(keys.NODE))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Write(Command):
+    """A node appends to its log of edge flows: a rate along a path of joined nodes.
+
+    Attributes:
+        node: The writer.
+        path: Nodes, each joined to the next.
+        rate: Flow added along each edge, in the direction of the path.
+        closed: Go on from the last node to the first: what circulates is curl, which no merge of
+            logs can explain away.
+    """
+
+    kind_name: ClassVar[str] = "write"
+
+    node: int = field(metadata=rules.ruled(keys.NODE))
+    path: tuple[int, ...] = field(metadata=rules.ruled(keys.PATH))
+    rate: float = field(default=1.0, metadata=rules.ruled(keys.RATE))
+    closed: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storm(Fault):
+    """Every so many ticks a node drawn at random writes up to ``rate`` round a triangle of its."""
+
+    kind_name: ClassVar[str] = "storm"
+    lasting: ClassVar[bool] = True
+
+    every: int = field(default=20, metadata=rules.ruled(keys.TICKS))
+    rate: float = field(default=1.0, metadata=rules.ruled(keys.RATE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconcile(Command):
+    """Every node removes the curl from the flow that it knows; to balance evens queues out too."""
+
+    kind_name: ClassVar[str] = "reconcile"
+
+    aim: str = field(default="project", metadata=rules.ruled(keys.AIM))
+
+
 KINDS: dict[str, type[Fault]] = {
     cls.kind_name: cls
     for cls in (
@@ -420,6 +463,9 @@ KINDS: dict[str, type[Fault]] = {
         SetNeighbours,
         AddTask,
         Lift,
+        Write,
+        Storm,
+        Reconcile,
     )
 }
 """Every kind of record by the name it has in scenario files, exports and tokens."""

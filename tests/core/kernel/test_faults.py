@@ -281,6 +281,11 @@ ONE_OF_EACH = (
     f.AddTask(node=1),
     f.AddTask(node=1, period_us=10_000, deadline_us=2_000_000),
     f.Lift(node=1),
+    f.Write(node=1, path=(1, 2, 3)),
+    f.Write(node=1, path=(1, 2, 3), closed=False),
+    f.Storm(),
+    f.Reconcile(),
+    f.Reconcile(aim="balance"),
 )
 
 
