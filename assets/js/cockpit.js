@@ -286,6 +286,20 @@ function nameSliders(root) {
   }
 }
 
+// Bokeh writes the style sheet of everything that it places on a canvas anew whenever it paints,
+// mostly as it was. The browser would parse each, and style what it is for, all the same.
+let spared = false
+function spareSheets() {
+  const [view] = window.Bokeh.index.roots
+  const sheets = view?.style && Object.getPrototypeOf(view.style)
+  if (spared || !sheets?._update) return
+  spared = true
+  const update = sheets._update
+  sheets._update = function (css) {
+    if (this.el.textContent !== css) update.call(this, css)
+  }
+}
+
 function look() {
   for (const doc of window.Bokeh?.documents ?? []) {
     if (bridges.has(doc)) continue
@@ -293,6 +307,7 @@ function look() {
     if (!model) continue
     const bridge = new Bridge(model, doc)
     bridges.set(doc, bridge)
+    spareSheets()
     greet(bridge)
     requestAnimationFrame(reveal)
   }
