@@ -51,7 +51,7 @@ ui: environment browser ## the tests that drive a real browser
 numpy2: .venv-numpy2.0/.installed ## core's fast tests on numpy 2.0.2, the browser's version
 	$(PY_OLD) -m pytest tests/core -m "not slow" -p no:cacheprovider -q
 
-bench: environment ## measure; ratios and times are printed, never asserted
+bench: .venv/.bench ## measure, beside scipy and pyamg; ratios and times are printed, never asserted
 	$(PY) tests/benchmarks/tick.py
 	$(PY) tests/benchmarks/hodge.py
 
@@ -64,6 +64,11 @@ environment: .venv/.installed # .venv as the pins say, with flockpit installed f
 	$(PY) -c "" 2>/dev/null || $(UV) venv --clear .venv
 	$(UV) pip sync --python $(PY) --require-hashes requirements.txt
 	$(UV) pip install --python $(PY) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The solvers to be measured beside are of no use to the tests, which must pass without them.
+.venv/.bench: requirements-bench.txt .venv/.installed
+	$(UV) pip install --python $(PY) --require-hashes -r requirements-bench.txt
 	@touch $@
 
 .venv-numpy2.0/.installed: requirements-numpy2.0.txt .python-version $(UV_READY)
@@ -80,8 +85,11 @@ environment: .venv/.installed # .venv as the pins say, with flockpit installed f
 
 lock: $(UV_READY) ## renew the pins (uv.lock stays out of git: it names hosts)
 	$(UV) lock --upgrade
-	$(UV) export --quiet --no-emit-project --all-extras --all-groups \
+	$(UV) export --quiet --no-emit-project --all-groups \
 		--format requirements-txt --no-header --output-file requirements.txt
+	$(UV) export --quiet --no-emit-project --no-dev --extra bench \
+		--prune bokeh --prune panel --prune param --prune tqdm \
+		--format requirements-txt --no-header --output-file requirements-bench.txt
 	printf 'numpy==2.0.2\npytest\nhypothesis\n' | $(UV) pip compile --quiet --universal \
 		--generate-hashes --no-header --python-version 3.12 --output-file requirements-numpy2.0.txt -
 	printf 'uv\n' | $(UV) pip compile --quiet --universal --upgrade \
