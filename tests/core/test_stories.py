@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from flockcore.flock.codes import Health, ModuleState, NodeStatus, Result
+from flockcore.hodge.layer import CURL_UNIT
+from flockcore.hodge.operators import divergence
+from flockcore.hodge.workload import QUEUE_SCALE
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
 
@@ -280,3 +283,103 @@ def test_equivocator():
     assert story.ballots(24) == [(24, Result.REJECTED, 450)]
     story.at("Trusted again")
     assert story.ballots(24)[-1] == (24, Result.APPROVED, 1253)
+
+
+def curl_norms(story):
+    return story.simulation.series.column("curl_norm") * CURL_UNIT
+
+
+def test_curl_storm():
+    story = Story("curl-storm")
+    hodge = story.simulation.hodge
+    story.at("Nothing to quarrel about")
+    assert hodge.statistics().entries == 0
+    story.at("Two sides write apart")
+    assert hodge.statistics().replicas == 2
+    sides = [{hodge.chain(node).tobytes() for node in half} for half in (range(20), range(20, 40))]
+    assert [len(side) for side in sides] == [1, 1]
+    assert sides[0] != sides[1]
+    story.at("Each side at peace with itself")
+    assert curl_norms(story)[-1] < 1e-9
+    story.at("Together they are not")
+    assert hodge.statistics().replicas == 1
+    assert curl_norms(story)[-1] > 10
+    assert len({hodge.curl_norm(node) > 1 for node in story.every}) == 1
+    story.at("Mended without a vote")
+    assert curl_norms(story)[-1] < 1e-9
+    assert len({hodge.settled(node).tobytes() for node in story.every}) == 1
+    complex_ = hodge.state.mesh.plan.complex
+    before = divergence(complex_, hodge.knowledge(0).flow)
+    assert np.abs(divergence(complex_, hodge.settled(0)) - before).max() < 1e-9
+
+
+def test_harmonic_hole():
+    story = Story("harmonic-hole")
+    hodge = story.simulation.hodge
+    story.at("A ring with a hole")
+    complex_ = hodge.state.mesh.plan.complex
+    assert np.bincount(complex_.edges.reshape(-1)).tolist() == [4] * 24
+    assert hodge.state.mesh.plan.projector.betti == (1, 1, 0)
+    focus = story.at("Curl: a local quarrel")
+    assert focus == 3
+    assert np.flatnonzero(hodge.knowledge(0).flow).size == 3
+    story.at("All the way round")
+    parts = hodge.knowledge(0).parts
+    assert np.linalg.norm(parts.curl) > 1
+    assert np.linalg.norm(parts.harmonic) > 1
+    story.at("What stays")
+    assert curl_norms(story)[-1] < 1e-9
+    left = hodge.settled(5)
+    assert np.linalg.norm(left - hodge.knowledge(5).parts.harmonic) < 1e-9
+
+
+def test_bowtie_conflict():
+    story = Story("bowtie-conflict")
+    hodge = story.simulation.hodge
+    knot = story.at("Two flocks, one knot")
+    ends = hodge.state.mesh.plan.complex.edges
+    across = ends[(ends[:, 0] < knot) & (ends[:, 1] > knot)]
+    assert not len(across)
+    story.at("Two quarrels")
+    left, right = hodge.knowledge(0), hodge.knowledge(8)
+    for side in (left, right):
+        assert np.allclose(side.parts.curl, side.flow)
+        assert np.linalg.norm(side.flow) == pytest.approx(np.sqrt(3))
+    assert not (left.flow * right.flow).any()
+    story.at("One sum")
+    assert len({hodge.chain(node).tobytes() for node in story.every}) == 1
+    merged = hodge.knowledge(4)
+    assert np.array_equal(merged.flow, left.flow + right.flow)
+    apart = left.projection.flow + right.projection.flow
+    assert np.allclose(merged.projection.flow, apart, atol=1e-12)
+    story.simulation.run_to(650)
+    once = hodge.settled(4)
+    story.at("Once is enough")
+    assert np.array_equal(hodge.settled(4), once)
+    assert np.abs(once).max() < 1e-9
+
+
+def test_hot_node():
+    story = Story("hot-node")
+    hodge, flock = story.simulation.hodge, story.simulation.flock
+    focus = story.at("One queue is full")
+    loads = flock.own[0]
+    assert loads[focus] == 2 * np.delete(loads, focus).max() == 2 * np.delete(loads, focus).min()
+    assert hodge.statistics().entries == 0
+    complex_ = hodge.state.mesh.plan.complex
+
+    def outflow():
+        return -divergence(complex_, hodge.settled(focus))[focus]
+
+    story.at("Work in circles")
+    assert abs(outflow()) < 1e-12
+    story.at("Consistent, and as hot as before")
+    assert curl_norms(story)[-1] < 1e-9
+    assert abs(outflow()) < 1e-9
+    story.at("Balanced")
+    flow = hodge.settled(focus)
+    assert curl_norms(story)[-1] < 1e-9
+    leaving = np.where(complex_.edges[:, 0] == focus, flow, -flow)
+    assert (leaving[(complex_.edges == focus).any(axis=1)] > 0).all()
+    queues = loads / 65536 * QUEUE_SCALE
+    assert np.ptp(queues + divergence(complex_, flow)) < 1e-9
