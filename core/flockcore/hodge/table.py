@@ -45,6 +45,8 @@ _COLUMNS = {
     ),
     Meaning.WIN: (("loser", "from"), ("winner", "to")),
 }
+_TITLES = {"loser", "winner"}
+"""What a line of column names may hold that would pass for two names of competitors."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -79,12 +81,17 @@ def read_csv(text: str, *, meaning: Meaning = Meaning.FLOW) -> FlowTable:
     rows = _numbered(lines)
     wanted = _COLUMNS[meaning]
     found: list[tuple[str, list[Any]]] = []
-    place = list(range(len(wanted)))
+    place, width = list(range(len(wanted))), len(wanted)
     for count, (line, cells) in enumerate(rows):
         if count == 0 and (header := _header([cell.lower() for cell in cells], wanted)):
-            place = header
+            place, width = header, len(cells)
             continue
-        if len(cells) <= max(place):
+        if count == 0 and meaning is Meaning.WIN and (half := {*map(str.lower, cells)} & _TITLES):
+            raise FlockError(
+                f'line {line} has a column "{half.pop()}"; {_names(wanted)} are needed'
+            )
+        # A further cell may be half of a number with a decimal comma.
+        if len(cells) <= max(place) or any(cells[width:]):
             raise FlockError(f"line {line} has {len(cells)} columns; {_names(wanted)} are needed")
         found.append((f"line {line}", [cells[one] for one in place]))
     return _table(found, meaning)
@@ -95,24 +102,42 @@ def read_json(text: str, *, meaning: Meaning = Meaning.FLOW) -> FlowTable:
 
     Args:
         text: a row is a list, [from, to, value], or an object with these keys; for wins
-            [loser, winner].
+            [loser, winner]. Beside "edges" the object may list "nodes": the rows name no others
+            then, and those that no row names are vertices without an edge.
         meaning: what a row means.
 
     Raises:
         FlockError: naming the row, counted from 1, and what is allowed there.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
         raise FlockError(
             f"line {error.lineno}, column {error.colno}: {error.msg}; JSON is needed"
         ) from error
+    except ValueError:
+        raise FlockError("the JSON holds a number of more digits than can be read") from None
+    except RecursionError:
+        raise FlockError("the JSON is nested too deeply; a list of rows is needed") from None
     rows = data.get("edges") if isinstance(data, dict) else data
     if not isinstance(rows, list):
         raise FlockError('the JSON is no list of rows and has no "edges" that are one')
+    nodes = _nodes(data["nodes"]) if isinstance(data, dict) and "nodes" in data else None
     wanted = _COLUMNS[meaning]
     found = [(f"row {count}", _cells(row, count, wanted)) for count, row in enumerate(rows, 1)]
-    return _table(found, meaning)
+    return _table(found, meaning, nodes)
+
+
+def _nodes(listed: object) -> dict[str, int]:
+    if not isinstance(listed, list):
+        raise FlockError('"nodes" is no list; a list of names is needed')
+    nodes: dict[str, int] = {}
+    for count, cell in enumerate(listed, 1):
+        name = _name(f"node {count}", cell)
+        if name in nodes:
+            raise FlockError(f'node {count} is "{name}" again; each name once is allowed')
+        nodes[name] = len(nodes)
+    return nodes
 
 
 def _numbered(lines: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -153,15 +178,20 @@ def _names(wanted: tuple[tuple[str, ...], ...]) -> str:
     return ", ".join(names[0] for names in wanted)
 
 
-def _table(rows: list[tuple[str, list[Any]]], meaning: Meaning) -> FlowTable:
-    """Gather rows to edges."""
-    names: dict[str, int] = {}
+def _table(
+    rows: list[tuple[str, list[Any]]], meaning: Meaning, nodes: dict[str, int] | None = None
+) -> FlowTable:
+    """Gather rows to edges; they may name no others than `nodes`, where these are given."""
+    names: dict[str, int] = {} if nodes is None else nodes
     edges: dict[tuple[int, int], int] = {}
     first: list[str] = []
     sums: list[float] = []
     rows_of: list[int] = []
     for where, cells in rows:
         tail, head = (_name(where, cell) for cell in cells[:2])
+        for name in (tail, head):
+            if nodes is not None and name not in nodes:
+                raise FlockError(f'{where} names "{name}"; only those listed in "nodes" are known')
         if tail == head:
             raise FlockError(f'{where} joins "{tail}" with itself; two names are needed')
         value = 1.0 if meaning is Meaning.WIN else _number(where, cells[2])
@@ -180,6 +210,8 @@ def _table(rows: list[tuple[str, list[Any]]], meaning: Meaning) -> FlowTable:
                 "one row for each pair is allowed"
             )
         sums[edge] += sign * value
+        if not math.isfinite(sums[edge]):
+            raise FlockError(f"{where}: the sum of this pair's values is too large for a number")
         rows_of[edge] += 1
     if not edges:
         raise FlockError("there is no row with values; one or more are needed")
@@ -202,7 +234,11 @@ def _number(where: str, cell: object) -> float:
     try:
         value = math.nan if isinstance(cell, bool) else float(cell)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise FlockError(f"{where}: the value is {cell!r}; a number is needed") from None
+        shown = f"{cell!r}"[:60]
+        raise FlockError(f"{where}: the value is {shown}; a number is needed") from None
+    except OverflowError:
+        value = math.inf
     if not math.isfinite(value):
-        raise FlockError(f"{where}: the value is {cell!r}; a finite number is needed")
+        shown = f"{cell!r}"[:60]
+        raise FlockError(f"{where}: the value is {shown}; a finite number is needed")
     return value

@@ -62,6 +62,8 @@ def test_wins_that_contradict_each_other_are_curl():
         (FLOW + "c,d,nan\n", "line 7: the value is 'nan'; a finite number is needed"),
         (FLOW + "c,d,-inf\n", "line 7: the value is '-inf'; a finite number"),
         (FLOW + "c,d\n", "line 7 has 2 columns; from, to, value are needed"),
+        (FLOW + "c,d,1,5\n", "line 7 has 4 columns; from, to, value are needed"),
+        ("a,b,1e308\nb,a,1e309", "line 2: the value is '1e309'; a finite number"),
         (FLOW + ",d,1\n", "line 7 names ''; a name or a number is needed"),
         ("from,to,value\n", "there is no row with values"),
         ("", "there is no row with values"),
@@ -85,8 +87,30 @@ def test_csv_that_is_refused_names_the_line(text, words):
         ('[["a", "b", true]]', "row 1: the value is True; a finite number is needed"),
         ('[["a", null, 1]]', "row 1 names None; a name or a number is needed"),
         ('[["a", "a", 1]]', 'row 1 joins "a" with itself'),
+        (f'[["a", "b", {"9" * 400}]]', "row 1: the value is 9+; a finite number is needed"),
+        (f'[["a", "b", {"9" * 5000}]]', "the JSON holds a number of more digits"),
+        ("[" * 100_000, "the JSON is nested too deeply"),
+        ('{"nodes": ["a", "b"], "edges": [["a", "b", 1], ["b", "c", 1]]}', 'row 2 names "c"; only'),
+        ('{"nodes": ["a", "b", "a"], "edges": []}', 'node 3 is "a" again'),
+        ('{"nodes": "a", "edges": []}', '"nodes" is no list'),
     ],
 )
 def test_json_that_is_refused_names_the_row(text, words):
     with pytest.raises(FlockError, match=words):
         read_json(text)
+
+
+def test_nodes_may_be_listed_those_without_an_edge_too():
+    table = read_json('{"nodes": ["c", "b", "a"], "edges": [["a", "b", 1]]}')
+    assert table.names == ("c", "b", "a")
+    assert table.complex.edges.tolist() == [[2, 1]]
+
+
+def test_values_of_a_pair_that_add_up_beyond_a_number_are_refused():
+    with pytest.raises(FlockError, match="line 2: the sum of this pair's values is too large"):
+        read_csv("a,b,1.5e308\na,b,1.5e308\n", meaning=Meaning.COMPARISON)
+
+
+def test_half_a_line_of_column_names_is_no_competitor():
+    with pytest.raises(FlockError, match='line 1 has a column "winner"; loser, winner are needed'):
+        read_csv("winner,second\na,b\n", meaning=Meaning.WIN)
