@@ -16,6 +16,7 @@ from flockcore import swarm as trials
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
+from flockpit.console import STANDARD, progress, read, write
 from flockpit.exports import RunRecord, engine_version
 from flockpit.sharing import Reopening
 
@@ -23,7 +24,6 @@ __all__ = ["run", "scenarios", "serve", "swarm", "verify"]
 
 FAILED = 1
 """Exit code of a check that failed."""
-_STANDARD = "-"
 _TOKEN = re.compile(r"\s*fp\d+\.")
 
 
@@ -74,13 +74,13 @@ def run(arguments: argparse.Namespace) -> int:
     scenario = scenario.replace(**{key: v for key, v in changes.items() if v is not None})
     recording = arguments.json is not None
     # The summary makes way when the record itself goes to the standard output.
-    report = sys.stderr if arguments.json == _STANDARD else sys.stdout
-    if recording and arguments.json != _STANDARD:
+    report = sys.stderr if arguments.json == STANDARD else sys.stdout
+    if recording and arguments.json != STANDARD:
         Path(arguments.json).touch()
     began = time.perf_counter()
     simulation = Simulation(scenario)
     digests = [simulation.digest()] if recording else []
-    with _progress(scenario.ticks, "ticks") as told:
+    with progress(scenario.ticks, "ticks") as told:
         while simulation.tick < scenario.ticks:
             simulation.run(1)
             if recording:
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
             told(simulation.tick)
     print(_summary(simulation, time.perf_counter() - began), file=report)
     if recording:
-        _write(arguments.json, RunRecord.made(simulation, digests).to_json())
+        write(arguments.json, RunRecord.made(simulation, digests).to_json())
     return 0
 
 
@@ -98,19 +98,11 @@ def _scenario(name: str) -> Scenario:
 
 
 def _from_file(name: str) -> Scenario:
+    text = read(name)
     try:
-        return Scenario.from_toml(Path(name).read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise FlockError(f"{name} is not text in UTF-8: {error.reason}") from error
+        return Scenario.from_toml(text)
     except FlockError as error:
         raise FlockError(f"{name}: {error}") from error
-
-
-def _write(name: str, text: str) -> None:
-    if name == _STANDARD:
-        print(text)
-    else:
-        Path(name).write_text(text, encoding="utf-8")
 
 
 def _summary(simulation: Simulation, seconds: float) -> str:
@@ -149,9 +141,9 @@ def verify(arguments: argparse.Namespace) -> int:
     token = _token(wanted)
     if token is not None:
         return _verify_token(token)
-    text = sys.stdin.read() if wanted == _STANDARD else _read(wanted)
+    text = _record(wanted)
     record = RunRecord.from_json(text)
-    with _progress(record.ticks, "ticks") as told:
+    with progress(record.ticks, "ticks") as told:
         result = record.verify(progress=told)
     print(result.sentence)
     return 0 if result.differs_at is None else FAILED
@@ -169,7 +161,7 @@ def _token(wanted: str) -> str | None:
 def _verify_token(token: str) -> int:
     opening = Reopening(token)
     goal = opening.content.tick
-    with _progress(goal, "ticks") as told:
+    with progress(goal, "ticks") as told:
         while not opening.done:
             opening.advance()
             told(opening.sim.tick)
@@ -177,11 +169,9 @@ def _verify_token(token: str) -> int:
     return 0 if opening.outcome == "identical" else FAILED
 
 
-def _read(name: str) -> str:
+def _record(name: str) -> str:
     try:
-        return Path(name).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise FlockError(f"{name} is not text in UTF-8: {error.reason}") from error
+        return read(name)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
             raise
@@ -200,7 +190,7 @@ def swarm(arguments: argparse.Namespace) -> int:
             raise FlockError(f"--{key} {getattr(arguments, key)}; allowed is {least} or more")
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     failures = 0
-    with _progress(len(seeds), "runs") as told, _mapped(arguments.jobs) as each:
+    with progress(len(seeds), "runs") as told, _mapped(arguments.jobs) as each:
         for done, outcome in enumerate(each(trials.trial, seeds), start=1):
             told(done)
             if outcome.failure is not None:
@@ -222,15 +212,3 @@ def _mapped(jobs: int) -> Iterator[Callable[..., Iterator[trials.Outcome]]]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-@contextmanager
-def _progress(total: int, unit: str) -> Iterator[Callable[[int], object]]:
-    """A progress bar, where there is a terminal to draw it on."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit=f" {unit}", leave=False) as bar:
-        yield lambda done: bar.update(done - bar.n)

@@ -7,7 +7,7 @@ import param
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
 from flockpit.look.assets import icon
-from flockpit.look.widgets import box, button, field, html, menu, rename, slider, words
+from flockpit.look.widgets import box, button, field, html, menu, slider, words
 from flockpit.playback import SPEEDS
 from flockpit.session import Session
 from flockpit.texts import clock
@@ -58,7 +58,11 @@ class Transport:
         self._scenario.param.watch(self._scenario_chosen, "value")
         self._seed = field("seed", "", classes=("seed", "wide"), hint="Seed of every draw; Enter")
         self._seed.param.watch(self._seed_chosen, "value")
-        self._play = button("Play", verbs["toggle"], classes=("icon", "primary"), symbol="play")
+        # Two of them, for a button that changes its icon makes Bokeh walk through all models.
+        self._play, self._pause = (
+            button(word, verbs["toggle"], classes=("icon", "primary"), symbol=word.lower())
+            for word in ("Play", "Pause")
+        )
         labels = [speed.label for speed in SPEEDS]
         here = SPEEDS.index(session.playback.speed)
         self._speed = slider(
@@ -103,6 +107,7 @@ class Transport:
                 small("first", "To the start", "To the start (Home); nothing is lost", wide=True),
                 small("back", "Step back", "One tick back (←)"),
                 self._play,
+                self._pause,
                 small("step", "Step", "One tick on (→)"),
                 small("last", "To the end", "To the last recorded tick (End)", wide=True),
                 classes=("transport",),
@@ -134,7 +139,9 @@ class Transport:
         """Show where the run stands."""
         session, playback = self.session, self.session.playback
         playing = playback.playing
-        rename(self._play, "Pause" if playing else "Play", "pause" if playing else "play")
+        for half, shown in ((self._play, not playing), (self._pause, playing)):
+            if half.visible != shown:
+                half.visible = shown
         self._setting = True
         self._update_scenarios()
         seed = str(session.sim.schedule[0][1])

@@ -94,19 +94,26 @@ def set_scale(made: Any, scale: Scale) -> None:  # noqa: ANN401
     marks = list(scale.marks)
     if (span.start, span.end) != (scale.low, scale.high):
         span.update(start=scale.low, end=scale.high)
-    if getattr(axis.ticker, "ticks", None) != marks:
-        axis.ticker = FixedTicker(ticks=marks)
+    _mark(axis, marks, dict(scale.marks))
+    if grid.ticker is not axis.ticker:
         grid.ticker = axis.ticker
-        axis.major_label_overrides = dict(scale.marks)
 
 
 def label_axis(axis: Any, marks: list[float], unit: str) -> None:  # noqa: ANN401
     """Label an axis at round values, the last one with its unit."""
-    axis.ticker = FixedTicker(ticks=marks)
     last = marks[-1] if marks else None
-    axis.major_label_overrides = {
-        mark: f"{mark:,g} {unit}" if mark == last else f"{mark:,g}" for mark in marks
-    }
+    named = {mark: f"{mark:,g} {unit}" if mark == last else f"{mark:,g}" for mark in marks}
+    _mark(axis, marks, named)
+
+
+def _mark(axis: Any, marks: list[float], words: dict[float, str]) -> None:  # noqa: ANN401
+    """Label values of an axis; its ticker stays, for a new model costs a walk through them all."""
+    if not isinstance(axis.ticker, FixedTicker):
+        axis.ticker = FixedTicker(ticks=marks)
+    elif axis.ticker.ticks != marks:
+        axis.ticker.ticks = marks
+    if axis.major_label_overrides != words:
+        axis.major_label_overrides = words
 
 
 def quiet_axis(axis: LinearAxis, paint: Paint) -> None:

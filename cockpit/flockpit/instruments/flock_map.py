@@ -33,7 +33,7 @@ from flockpit.instruments.view import DeckView
 from flockpit.look.figures import blank_figure
 from flockpit.look.tokens import DASHES, FIELD_MAP, TINT_ALPHA, Theme
 
-__all__ = ["FlockMap"]
+__all__ = ["LAYERS", "FlockMap"]
 
 _MOVING = "overlay"
 """Level of what changes from tick to tick: it has a canvas of its own, so that a frame does not
@@ -59,15 +59,21 @@ class FlockMap(Figure):
         select: Callable[[tuple[int, ...], bool], object] = lambda nodes, more: None,
         theme: Theme = "dark",
     ) -> None:
-        super().__init__(_LAYERS, theme)
+        super().__init__(self._layers(), theme)
         self._select = select
         self._frame = Frame()
         self._seen: DeckView | None = None
         self._sized: list[tuple[Any, Callable[[float], float]]] = []
         self._field = LinearColorMapper(low=0.0, high=1.0)
         self._figure = self._draw()
-        self.view = self.compose(self._figure, pane(legend(), classes=("map-legend",)))
+        self.view = self.compose(self._figure, pane(self._legend(), classes=("map-legend",)))
         self.apply_theme(theme)
+
+    def _layers(self) -> dict[str, Layer]:
+        return LAYERS
+
+    def _legend(self) -> str:
+        return legend()
 
     # ------------------------------------------------------------------ drawing
 
@@ -294,7 +300,7 @@ def _places(column: str, value: int) -> Layer:
 _UNMARKED = (Mark.ALIVE, Mark.NOWHERE)
 
 # What changes with every tick has a source of its own: the page redraws all that share one.
-_LAYERS = {
+LAYERS = {
     "sides": Layer(sides.side_columns, _sides_key),
     "cut": Layer(sides.cut_columns, _sides_key),
     "links": Layer(columns.link_columns, _links_key),

@@ -14,7 +14,7 @@ from flockcore.kernel.faults import Cut, Partition
 from flockcore.kernel.layer import Event, Verdict
 from flockcore.kernel.script import Span
 
-__all__ = ["NOT_SEEN", "Choice", "DeckView", "Transitions", "Viewpoint"]
+__all__ = ["NOT_SEEN", "Choice", "DeckView", "Flow", "Transitions", "Viewpoint"]
 
 NOT_SEEN = 255
 """Belief about a node that is not in the observer's reach."""
@@ -28,6 +28,17 @@ class Viewpoint(StrEnum):
     TRUTH = "truth"
 
 
+class Flow(StrEnum):
+    """Which flow the mesh shows."""
+
+    REPORTED = "reported"
+    """What a node acts on: the entries that it has, as it last corrected them."""
+    GOSSIP = "gossip"
+    """What all would come to by averaging with each other."""
+    PROJECTED = "projected"
+    """The reported flow without its curl."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What the person has chosen to look at.
@@ -37,12 +48,16 @@ class Choice:
         selected: selected nodes; the first is the one that is inspected.
         component: field component that is drawn, 0 is load.
         subject: node whose detection is drawn; None for all of them together.
+        flow: which flow the mesh shows.
+        triangle: corners of the triangle that was picked, ascending, or None.
     """
 
     viewpoint: Viewpoint = Viewpoint.MAJORITY
     selected: tuple[int, ...] = ()
     component: int = 0
     subject: int | None = None
+    flow: Flow = Flow.REPORTED
+    triangle: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,7 @@ class DeckView:
         choice: what the person looks at.
         length: ticks that the time axis spans.
         beside: the view of another branch that is compared, or None.
+        layer: name of the layer whose invariants are asked for.
 
     Attributes:
         tick: ticks done.
@@ -87,9 +103,11 @@ class DeckView:
         *,
         length: int = 0,
         beside: "DeckView | None" = None,
+        layer: str = "flock",
     ) -> None:
         self.sim = sim
         self.beside = beside
+        self.layer = layer
         self.choice = Choice() if choice is None else choice
         self.tick: int = sim.tick
         self.recorded_until: int = max(int(sim.series.recorded_until), 0)
@@ -256,8 +274,8 @@ class DeckView:
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """The verdict on every invariant."""
-        return tuple(self.sim.verdicts())
+        """The verdict on every invariant of the layer."""
+        return tuple(self.sim.verdicts(self.layer))
 
     def events(self, since: int = 0) -> list[Event]:
         """Return what happened from tick `since` on, oldest first."""

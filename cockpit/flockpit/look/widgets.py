@@ -132,15 +132,10 @@ def button(
     return widget
 
 
-def rename(widget: pn.widgets.Button, label: str, symbol: str | None = None) -> None:
-    """Give a button another label and icon, unless it has them already."""
-    changes: dict[str, Any] = {}
+def rename(widget: pn.widgets.Button, label: str) -> None:
+    """Give a button another label, unless it has it already."""
     if widget.label != label:
-        changes["label"] = label
-    if symbol is not None and widget.icon != icon(symbol):
-        changes["icon"] = icon(symbol)
-    if changes:
-        widget.param.update(**changes)
+        widget.label = label
 
 
 def segments(

@@ -1,0 +1,46 @@
+"""What the commands share: reading text, writing it, and a progress bar."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flockcore.errors import FlockError
+
+__all__ = ["STANDARD", "progress", "read", "write"]
+
+STANDARD = "-"
+"""Name of the standard input or output in place of a file's."""
+
+
+def read(name: str) -> str:
+    """Return the text of a file, or of the standard input.
+
+    Raises:
+        FlockError: it is not text in UTF-8.
+        OSError: there is no such file, or it cannot be read.
+    """
+    try:
+        return sys.stdin.read() if name == STANDARD else Path(name).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FlockError(f"{name} is not text in UTF-8: {error.reason}") from error
+
+
+def write(name: str, text: str) -> None:
+    """Write text to a file, or to the standard output."""
+    if name == STANDARD:
+        print(text)
+    else:
+        Path(name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def progress(total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    """A progress bar, where there is a terminal to draw it on; told how much is done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit=f" {unit}", leave=False) as bar:
+        yield lambda done: bar.update(done - bar.n)
