@@ -16,7 +16,7 @@ from flockcore import swarm as trials
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
-from flockpit.console import STANDARD, progress, read, write
+from flockpit.console import STANDARD, progress, read, read_input, write
 from flockpit.exports import RunRecord, engine_version
 from flockpit.sharing import Reopening
 
@@ -171,7 +171,7 @@ def _verify_token(token: str) -> int:
 
 def _record(name: str) -> str:
     try:
-        return read(name)
+        return read_input(name)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
             raise

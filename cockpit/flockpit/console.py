@@ -7,23 +7,33 @@ from pathlib import Path
 
 from flockcore.errors import FlockError
 
-__all__ = ["STANDARD", "progress", "read", "write"]
+__all__ = ["STANDARD", "progress", "read", "read_input", "write"]
 
 STANDARD = "-"
 """Name of the standard input or output in place of a file's."""
 
 
 def read(name: str) -> str:
-    """Return the text of a file, or of the standard input.
+    """Return the text of a file.
 
     Raises:
         FlockError: it is not text in UTF-8.
         OSError: there is no such file, or it cannot be read.
     """
     try:
-        return sys.stdin.read() if name == STANDARD else Path(name).read_text(encoding="utf-8")
+        return Path(name).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise FlockError(f"{name} is not text in UTF-8: {error.reason}") from error
+
+
+def read_input(name: str) -> str:
+    """Return the text of a file, or of the standard input; raises as `read` does."""
+    if name != STANDARD:
+        return read(name)
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise FlockError(f"the standard input is not text in UTF-8: {error.reason}") from error
 
 
 def write(name: str, text: str) -> None:

@@ -7,37 +7,17 @@ Installed, the files are package data (``flockpit/assets``); in a checkout they 
 
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import panel as pn
 from bokeh.embed.bundle import extension_dirs
 
-__all__ = ["EXTENSION", "asset", "icon", "register", "sheet", "text", "url"]
+from flockpit.packaged import asset, folder
+
+__all__ = ["EXTENSION", "asset", "icon", "register", "route", "served", "sheet", "text", "url"]
 
 EXTENSION = "flockpit"
 _ROUTE = f"static/extensions/{EXTENSION}"
-
-
-@cache
-def _folder() -> Traversable:
-    packaged = files("flockpit") / "assets"
-    if packaged.is_dir():
-        return packaged
-    return Path(__file__).resolve().parents[3] / "assets"
-
-
-def asset(path: str) -> Traversable:
-    """Return an asset by its path below the asset folder.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    found = _folder().joinpath(*path.split("/"))
-    if not found.is_file():
-        raise FileNotFoundError(f"asset {path!r} is missing; looked in {_folder()}")
-    return found
 
 
 @cache
@@ -48,13 +28,25 @@ def text(path: str) -> str:
 
 def register() -> None:
     """Let Bokeh's server hand the assets out, below `static/extensions/flockpit`."""
-    extension_dirs[EXTENSION] = Path(str(_folder()))
+    extension_dirs[EXTENSION] = Path(str(folder()))
 
 
 @cache
-def url(path: str) -> str:
-    """Return the address of an asset relative to a served page; it changes with the content."""
+def route(path: str) -> str:
+    """Return the address of an asset from a server's root; it changes with the content."""
     return f"{_ROUTE}/{path}?v={sha256(text(path).encode()).hexdigest()[:8]}"
+
+
+def url(path: str) -> str:
+    """Return the address of an asset from the page that is being built."""
+    root = pn.state.rel_path
+    return f"{root}/{route(path)}" if root else route(path)
+
+
+def served() -> bool:
+    """Return whether what is being built goes to a page that a server hands out."""
+    doc = pn.state.curdoc
+    return doc is not None and doc.session_context is not None
 
 
 def sheet(name: str) -> str:
@@ -67,9 +59,7 @@ def sheet(name: str) -> str:
         An address on a server, the style sheet's text elsewhere.
     """
     path = f"css/{name}.css"
-    doc = pn.state.curdoc
-    served = doc is not None and doc.session_context is not None
-    return url(path) if served else text(path)
+    return url(path) if served() else text(path)
 
 
 def icon(name: str) -> str:
