@@ -154,7 +154,15 @@ function tell(kind, details) {
 const TYPING = "input:not([type=button]):not([type=range]), textarea, select, [contenteditable]"
 const ARROWED = '[role="slider"], [role="radio"], input, select'
 
+// A page that only has a cockpit in it keeps its keys, but for those pressed in or over the cockpit.
+function meant(event) {
+  const cockpit = find(document, ".flockpit")
+  if (!cockpit?.classList.contains("framed")) return true
+  return event.composedPath().includes(cockpit) || cockpit.matches(":hover")
+}
+
 function onKey(event) {
+  if (!meant(event)) return
   if (event.ctrlKey || event.metaKey || event.altKey) return
   const target = event.composedPath()[0]
   const element = target instanceof Element ? target : null

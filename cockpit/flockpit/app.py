@@ -8,7 +8,7 @@ import panel as pn
 
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
-from flockpit.look.assets import register, text, url
+from flockpit.look.assets import EXTENSION, register, route, served, text, url
 from flockpit.look.tokens import theme_of
 from flockpit.look.widgets import box, html
 from flockpit.look.widgets import words as safe
@@ -142,7 +142,7 @@ def serve(*, port: int = 5006, address: str | None = None, show: bool = False) -
 def cockpit(
     scenario: str | Path | Scenario = FIRST, *, seed: int | None = None, theme: str = "dark"
 ) -> pn.viewable.Viewable:
-    """Return a cockpit to be shown in a notebook.
+    """Return a cockpit to be shown in a notebook, or within somebody else's served page.
 
     Args:
         scenario: a preset's name, a scenario file, or a scenario.
@@ -160,8 +160,13 @@ def cockpit(
     session = Session(scenario, seed=seed)
     session.record_ahead(_telling_tick(scenario))
     made = Cockpit(session, theme_of(theme), framed=True)
-    _run_script()
-    made.start_here()
+    if served():
+        pn.config.js_files = {**pn.config.js_files, EXTENSION: route("js/cockpit.js")}
+        pn.state.onload(made.start)
+        pn.state.on_session_destroyed(lambda _: made.stop())
+    else:
+        _run_script()
+        made.start_here()
     return made.view
 
 

@@ -264,7 +264,7 @@ class Cockpit:
             self.link.next_frame()
             if self._doc is not None:
                 _send_data_last(self._doc)
-        if self.framed:
+        if self.framed and (self._doc is None or self._doc.session_context is None):
             pn.io.push_notebook(self.view)
         if self._owed and not self.session.busy:
             self.session.touch()
