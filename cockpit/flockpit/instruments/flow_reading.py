@@ -20,10 +20,21 @@ from flockcore.hodge.options import LIVE_NODES
 from flockcore.hodge.projection import Decomposition
 from flockcore.hodge.reports import CONSISTENT
 from flockcore.hodge.workload import QUEUE_SCALE
+from flockpit.instruments.base import Columns
 from flockpit.instruments.view import DeckView, Flow
 from flockpit.texts import node
 
-__all__ = ["NOTHING", "Evening", "Parts", "Reading", "absent", "parts_of", "read"]
+__all__ = [
+    "NOTHING",
+    "Evening",
+    "Parts",
+    "Reading",
+    "absent",
+    "no_rows",
+    "parts_of",
+    "read",
+    "whose",
+]
 
 type Floats = NDArray[np.float64]
 
@@ -177,7 +188,7 @@ class Reading:
 
     @cached_property
     def evening(self) -> Evening:
-        """What the flows would do to the queues; the reported entries, not what was made of them."""
+        """What the entries would do to the queues, whatever was made of them so far."""
         hodge = self.hodge
         queues = np.asarray(hodge.flock.own[0], dtype=np.float64) / 65536.0 * QUEUE_SCALE
         known = hodge.knowledge(self.node)
@@ -205,10 +216,12 @@ def _solved(plan: Any, flow: Floats) -> Parts:  # noqa: ANN401
     found = projector.decompose(flow)
     took = (time.perf_counter() - began) * 1e3
     quiet = _QUIET * max(float(np.abs(flow).max(initial=0.0)), CONSISTENT)
-    parts = (np.where(np.abs(p) > quiet, p, 0.0) for p in (found.gradient, found.curl))
-    rest = np.where(np.abs(found.harmonic) > quiet, found.harmonic, 0.0)
+    rise, round_, rest = (
+        np.where(np.abs(part) > quiet, part, 0.0)
+        for part in (found.gradient, found.curl, found.harmonic)
+    )
     turn = np.asarray(curl(plan.complex, flow), dtype=np.float64)
-    return Parts(flow, *parts, rest, turn, found, took)
+    return Parts(flow, rise, round_, rest, turn, found, took)
 
 
 def _kept(plan: Any, key: bytes, make: Any) -> Any:  # noqa: ANN401
@@ -241,6 +254,11 @@ def read(view: DeckView) -> Reading | None:
         view.memo["flow"] = None if absent(view) else Reading(view)
     found: Reading | None = view.memo["flow"]
     return found
+
+
+def no_rows(*names: str) -> Columns:
+    """Return columns of these names without a row."""
+    return {name: [] for name in names}
 
 
 def whose(view: DeckView, reading: Reading) -> str:

@@ -96,8 +96,7 @@ def arrows(
     Returns:
         x, y; angle: of a marker that points upwards, in radians, anticlockwise; size in pixels.
     """
-    drawn = np.flatnonzero(np.abs(flow) > _ARROW_ABOVE * largest) if largest > 0 else []
-    chosen = np.asarray(drawn, dtype=np.intp)
+    chosen = np.flatnonzero((np.abs(flow) > _ARROW_ABOVE * largest) & (largest > 0))
     ahead = flow[chosen] > 0
     tail = places[np.where(ahead, edges[chosen, 0], edges[chosen, 1])]
     head = places[np.where(ahead, edges[chosen, 1], edges[chosen, 0])]

@@ -51,6 +51,7 @@ _DARK = {
     "raised": "#1B252E",
     "line": "#26323D",
     "grid": "#1C262F",
+    "mesh": "#151E27",
     # words
     "text": "#E8EEF3",
     "text2": "#AAB7C3",
@@ -90,6 +91,7 @@ _LIGHT = {
     "raised": "#F1F4F7",
     "line": "#CFD7DF",
     "grid": "#E6EBF0",
+    "mesh": "#F4F7F9",
     "text": "#14202B",
     "text2": "#43515E",
     "text3": "#5D6C7A",
