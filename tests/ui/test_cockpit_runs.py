@@ -1,11 +1,15 @@
 """What can be opened: presets, files, links; whatever is wrong with them, a run goes on."""
 
 import re
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import expect
 
 from flockcore.scenario import Scenario
+from ui.conftest import free_port, wait_until_it_answers
 
 BIG = 'name = "five-hundred"\ntitle = "Five hundred"\nnodes = 500\nticks = 2000\n'
 
@@ -71,6 +75,50 @@ def test_a_broken_file_gives_a_message_and_the_run_goes_on(desk, text, said):
     expect(desk.map).to_be_visible()
     desk.press("ArrowRight")
     desk.shows_tick(11)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("scenario=nonsense", "nonsense"), ("seed=-1", "-1"), ("run=nonsense", "share token")],
+)
+def test_a_nonsensical_address_gives_a_message_and_a_page_that_works(desk, query, said):
+    desk.open(query)
+    expect(desk.notice()).to_contain_text(said)
+    expect(desk.map).to_be_visible()
+    there = desk.tick
+    desk.press("ArrowRight")
+    desk.shows_tick(there + 1)
+
+
+def test_a_served_file_that_is_broken_later_gives_a_message_and_a_page_that_works(page, tmp_path):
+    # One that is broken from the start is refused by the command itself.
+    file = tmp_path / "mine.toml"
+    file.write_text("nodes = 48\n")
+    with served_by_command(file, tmp_path / "log") as url:
+        file.write_text("nodes = 48\nbananas = 3\n")
+        page.goto(url)
+        notice = page.locator(".notice")
+        expect(notice).to_contain_text("mine.toml", timeout=60_000)
+        expect(notice).to_contain_text("bananas")
+        expect(page.locator(".instrument.map .bk-Figure")).to_be_visible()
+        page.keyboard.press("Home")
+        expect(page.locator(".clock")).to_contain_text("tick 0")
+
+
+@contextmanager
+def served_by_command(file, log):
+    """Serve a scenario file as a person does on the command line; yields the page's address."""
+    port = free_port()
+    command = [sys.executable, "-m", "flockpit.cli", "serve", str(file), "--port", str(port)]
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            url = f"http://localhost:{port}/"
+            wait_until_it_answers(url, process, log)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 def test_five_hundred_nodes_play_and_the_rate_is_shown(desk, capsys):

@@ -134,7 +134,7 @@ class Timeline:
         knob = made.scatter("x", _AXIS, size=12, line_width=2, **head)
         self._paint(knob.glyph, fill_color="ink", line_color="surface")
         pill = self._text(made, self._head, "on-ink", "center", y=_LABELS, level="overlay")
-        pill.update(text_font_style="bold", padding=[1, 8], border_radius=4)
+        pill.update(text_font_style="bold", padding=[8, 1], border_radius=4)
         self._paint(pill, background_fill_color="ink")
 
     def _text(

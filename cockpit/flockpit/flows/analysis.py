@@ -19,6 +19,8 @@ PARTS = ("gradient", "curl", "harmonic")
 """The three parts, in the order in which they are told."""
 STAGES = 3
 """Stages of an analysis, each of which is told when it is done."""
+_MOST_COUNTED = 2**26
+"""Numbers that counting holes may hold."""
 _NOISE = 1e-9
 """Share of the largest value below which a number is rounding."""
 
@@ -35,7 +37,8 @@ class Analysis:
         potential: Whose rise the gradient part is; the ranking of comparisons, shape (V,).
         turn: The flow summed round each triangle, shape (T,).
         piece: Connected piece of each vertex, shape (V,).
-        betti: Connected pieces, holes and voids.
+        pieces: Number of connected pieces.
+        betti: Connected pieces, holes and voids; None where counting would take too much memory.
         shares: Shares of the parts in the squared norm, by name.
         solutions: How gradient and curl part were found; None where there was nothing to solve.
         largest: Largest magnitude of a value.
@@ -48,7 +51,8 @@ class Analysis:
     potential: Floats
     turn: Floats
     piece: Indices
-    betti: tuple[int, int, int]
+    pieces: int
+    betti: tuple[int, int, int] | None
     shares: dict[str, float]
     solutions: dict[str, Solution | None]
     largest: float
@@ -111,7 +115,9 @@ def analyse(
         FlockError: the parts are too large for a number.
     """
     projector = Projector(table.complex, options=options)
-    betti = projector.betti
+    homology = projector.homology
+    countable = homology.aside * homology.loops <= _MOST_COUNTED
+    betti = homology.betti if countable else None
     told(1)
     largest = float(np.abs(table.flow).max())
     # A power of two, so that nothing is rounded; the squares of what is left are within range.
@@ -132,7 +138,8 @@ def analyse(
         parts=dict(zip(PARTS, parts, strict=True)),
         potential=potential,
         turn=turn,
-        piece=projector.homology.components,
+        piece=homology.components,
+        pieces=homology.pieces,
         betti=betti,
         shares=dict(zip(PARTS, found.shares, strict=True)),
         solutions=dict(zip(PARTS, found.solutions, strict=False)),

@@ -1,6 +1,8 @@
 """A flow's parts as text for a terminal, and as JSON."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 
 from flockcore.hodge.solver import Solution
 from flockcore.hodge.table import Meaning
@@ -47,7 +49,7 @@ def _heading(analysis: Analysis) -> list[str]:
         lines.append(f"{part + ' part:':<14} {_ending(solution)}")
     if not analysis.converged:
         lines.append("Not converged: what is told of the parts is an approach to them.")
-    if analysis.betti[0] > 1:
+    if analysis.pieces > 1:
         lines.append("Potentials of different pieces cannot be compared; each has mean 0.")
     return lines
 
@@ -69,11 +71,14 @@ def _shares(analysis: Analysis) -> list[str]:
 
 
 def _ranking(analysis: Analysis, top: int) -> list[str]:
-    several = analysis.betti[0] > 1
+    several = analysis.pieces > 1
     lowest, highest = analysis.potential.min(), analysis.potential.max()
     rows = []
     order = analysis.ranking
-    for place, vertex in enumerate(order[: top or None], start=1):
+    places: Counter[int] = Counter()
+    for vertex in order[: top or None]:
+        places[int(analysis.piece[vertex])] += 1
+        place = places[int(analysis.piece[vertex])]
         value = float(analysis.potential[vertex])
         share = (value - lowest) / (highest - lowest) if highest > lowest else 0.0
         piece = [f"{analysis.piece[vertex] + 1}"] if several else []
@@ -104,7 +109,10 @@ def _edges(analysis: Analysis, top: int) -> list[str]:
     for edge in order[: top or None]:
         names = [cut(table.names[one], _ROOM) for one in table.complex.edges[edge]]
         values = [table.flow[edge], *(analysis.parts[part][edge] for part in PARTS)]
-        rows.append((" → ".join(names), *(number(float(one), analysis) for one in values)))
+        shown = [number(float(one), analysis) for one in values]
+        # What was given is shown as it was given, however small it is beside other values.
+        shown[0] = f"{table.flow[edge]:.4g}".replace("-", "−")
+        rows.append((" → ".join(names), *shown))
     head = ("EDGE, FURTHEST FROM GRADIENT FIRST", "VALUE", *(part.upper() for part in PARTS))
     return _columns(head, rows, left={0}) + _more(len(order), top)
 
@@ -118,9 +126,7 @@ def _bar(share: float) -> str:
     return "█" * round(_BAR * share)
 
 
-def _columns(
-    head: tuple[str, ...], rows: list[tuple[str, ...]], *, left: set[int]
-) -> list[str]:
+def _columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: set[int]) -> list[str]:
     lines = []
     widths = [max(map(width, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
@@ -155,7 +161,7 @@ def as_json(analysis: Analysis) -> str:
         "meaning": analysis.meaning.value,
         "converged": analysis.converged,
         "solver": {part: _record(one) for part, one in analysis.solutions.items()},
-        "betti": list(analysis.betti),
+        "betti": analysis.betti,
         "shares": analysis.shares,
         "nodes": list(table.names),
         "potential": analysis.potential.tolist(),

@@ -46,6 +46,8 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
 
 def betti_words(analysis: Analysis) -> str:
     """Return the Betti numbers in words."""
+    if analysis.betti is None:
+        return f"{counted(analysis.pieces, 'piece')}, too many possible holes to count them"
     pieces, holes, voids = analysis.betti
     return f"{counted(pieces, 'piece')}, {counted(holes, 'hole')}, {counted(voids, 'void')}"
 

@@ -95,7 +95,7 @@ class Ballots(Words):
 
     def headline(self, view: DeckView) -> Headline:
         """Return what the bar in each row stands for."""
-        return Headline("Ballots", (Number("", "bar: needed"),) if self._rows(view) else ())
+        return Headline("Ballots", (Number("", "| needed"),) if self._rows(view) else ())
 
     def _rows(self, view: DeckView) -> list[BallotRow]:
         if "ballots" not in view.memo:

@@ -36,6 +36,8 @@ __all__ = [
 
 _DOTS = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
 _LEAST_MS = 10.0
+_ROOM = 9
+"""Characters for which the title line has room beside a switch."""
 
 
 class Finding:
@@ -48,6 +50,7 @@ class Finding:
         false_delay: ticks from the last cut to each declaration of a living node, shape (n,).
         pairs: observers times the peers they track: what the false ones are a share of.
         tick_ms: length of a tick in milliseconds.
+        since: first tick that is still known; 0 when all are.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Finding:
         false_delay: NDArray[np.int64],
         pairs: int,
         tick_ms: float,
+        since: int = 0,
     ) -> None:
         self.outages = outages
         self.detections = detections
@@ -65,6 +69,7 @@ class Finding:
         self.false_delay = false_delay
         self.pairs = pairs
         self.tick_ms = tick_ms
+        self.since = since
 
     @property
     def empty(self) -> bool:
@@ -95,6 +100,10 @@ def _find(view: DeckView) -> Finding:
     if view.choice.subject is not None:
         mine = chosen.subject == view.choice.subject
         chosen = Outages(chosen.subject[mine], chosen.start[mine], chosen.stop[mine])
+    known = view.sim.records.logs["health"].first_tick
+    if known:
+        kept = chosen.start >= known
+        chosen = Outages(chosen.subject[kept], chosen.start[kept], chosen.stop[kept])
     hearers = np.bincount(view.reach[view.reach >= 0], minlength=view.nodes)
     since = max((span.start for span in view.cuts), default=None)
     alarm = false_alarms(tick, subject, every)
@@ -106,6 +115,7 @@ def _find(view: DeckView) -> Finding:
         false_delay=late,
         pairs=int(hearers.sum()),
         tick_ms=view.seconds * 1e3,
+        since=known,
     )
 
 
@@ -167,9 +177,10 @@ def extremes(view: DeckView) -> str:
     if not seen.any():
         return ""
     first, last = found.detections.first[seen], found.detections.last[seen]
+    who = nodes(tuple(np.unique(found.outages.subject[seen]).tolist()))
     each = "" if seen.sum() == 1 else "median of "
     return (
-        f"{each}first observer {float(np.median(first)) * found.tick_ms:.0f} ms, "
+        f"{who}: {each}first observer {float(np.median(first)) * found.tick_ms:.0f} ms, "
         f"last {float(np.median(last)) * found.tick_ms:.0f} ms"
     )
 
@@ -206,13 +217,15 @@ class Detection(Figure):
         made.add_glyph(self.sources["dots"], dots)
 
     def headline(self, view: DeckView) -> Headline:
-        """Return whose outage it is and how many observers have noticed."""
+        """Return how many observers have noticed, of those who could."""
         found = find(view)
         subjects = tuple(np.unique(found.outages.subject).tolist())
         if not subjects:
             return Headline("Time to detect")
         noticed = len(found.detections.delay)
-        said = f"{nodes(subjects)}, {noticed:,} of {found.expected:,}"
+        said = f"{noticed} of {found.expected}"
+        if len(said) > _ROOM:
+            said = f"{100.0 * noticed / found.expected:.0f} %"
         return Headline("Time to detect", (Number("", said),))
 
     def _label(self, end: float) -> None:
@@ -232,7 +245,7 @@ class Detection(Figure):
 
 def _below(view: DeckView) -> str:
     found = find(view)
-    if found.empty and not len(found.outages):
+    if found.empty and not len(found.outages) and not found.since:
         return (
             "<p class='words'>Nobody has gone down. Select a node and "
             "<button class='link' data-do='crash'>crash it</button>, and see who notices when.</p>"
@@ -241,6 +254,8 @@ def _below(view: DeckView) -> str:
         f"<div><b>{words(n.value)}</b><span>{words(n.unit)}</span></div>" for n in numbers(view)
     )
     said = [extremes(view)]
+    if found.since:
+        said.append(f"what was before tick {found.since:,} is no longer kept")
     if len(found.false_delay):
         said.append(f"dotted: {len(found.false_delay):,} false DEAD since the cut")
     lines = "".join(f"<p class='small quiet'>{words(text)}</p>" for text in said if text)

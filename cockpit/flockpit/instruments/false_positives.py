@@ -61,7 +61,7 @@ def label_columns(view: DeckView) -> Columns:
         rows = [(every, "all, and at healthy members")]
     return {
         "x": [0.99 * view.length * view.seconds] * len(rows),
-        "y": [0.92 * high, *(at + 0.15 * high for at, _ in rows[1:])],
+        "y": [0.84 * high, *(at + 0.15 * high for at, _ in rows[1:])],
         "text": [text for _, text in rows],
     }
 

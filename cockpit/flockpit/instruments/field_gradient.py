@@ -42,10 +42,10 @@ def label_columns(view: DeckView) -> Columns:
     )
     gap = 0.17 * high
     # Each name stands above its line, or the lower one below it when there is no room between.
-    below = low + gap if upper_at - low > 2.0 * gap else max(low - gap, 0.1 * high)
+    below = low + gap if upper_at - low > 2.0 * gap else max(low - gap, 0.18 * high)
     return {
         "x": [0.99 * view.length * view.seconds] * 2,
-        "y": [below, min(upper_at + gap, 0.93 * high)],
+        "y": [below, min(upper_at + gap, 0.84 * high)],
         "text": [_NAMES[lower], _NAMES[upper]],
     }
 
@@ -100,11 +100,11 @@ class FieldGradient(Strip):
         """Return what parts the two sides, or the mean, and the steepest slope."""
         difference = side_difference(view)
         if difference is None:
-            first = Number(f"{view.latest(_MEAN) / _ONE:.2f}", "mean load")
+            first = Number(f"{view.latest(_MEAN) / _ONE:.2f}", "mean")
         else:
             sign = MINUS if difference < 0 else "+"
             first = Number(f"{sign}{abs(difference):.2f}", f"A {MINUS} B")
-        slope = Number(f"{view.latest(_SLOPE) / _ONE:.2f}", "max slope")
+        slope = Number(f"{view.latest(_SLOPE) / _ONE:.2f}", "slope")
         return Headline("Field and gradient", (first, slope))
 
     def update(self, view: DeckView) -> None:

@@ -38,6 +38,7 @@ __all__ = ["LAYERS", "FlockMap"]
 _MOVING = "overlay"
 """Level of what changes from tick to tick: it has a canvas of its own, so that a frame does not
 paint the links and the sides again."""
+_NARROW_PX, _APART_PX = 480.0, 18.0
 _HALO_PX = 62.0
 """How many pixels wider than a node of the usual size its halo is at field 1."""
 
@@ -185,8 +186,9 @@ class FlockMap(Figure):
                 view=_where("strong", strong), level=_MOVING, **(bold if strong else {}),
             ):  # fmt: skip
                 self._sized.append((glyph, _label_offset(strong)))
+        self._cut_words = []
         for row, token in enumerate(("text", "text2")):
-            add_text(
+            self._cut_words += add_text(
                 made, self.paint, self.sources["cut_words"], token,
                 text_align={"field": "align"}, text_baseline={"field": "baseline"},
                 view=_where("row", row), level=_MOVING, **(bold if row == 0 else {}),
@@ -231,6 +233,10 @@ class FlockMap(Figure):
             return
         self._figure.x_range.update(start=self._frame.x[0], end=self._frame.x[1])
         self._figure.y_range.update(start=self._frame.y[0], end=self._frame.y[1])
+        # Where there is no room beside the names of the sides, the words stand above and below.
+        apart = _APART_PX if self._frame.width < _NARROW_PX else 0.0
+        for number, words in enumerate(self._cut_words):
+            words.y_offset = -apart if number < len(self._cut_words) // 2 else apart
         for model, size in self._sized:
             value = size(self._frame.radius)
             if isinstance(model, LinearInterpolator):

@@ -19,7 +19,7 @@ __all__ = ["STATES", "HeartbeatStates", "columns", "label_columns"]
 STATES = ("alive", "suspect", "dead", "unknown")
 """The order of the areas from below."""
 _OPAQUE = {"alive": 0.42, "suspect": 1.0, "dead": 1.0, "unknown": 0.45}
-_LABEL_ABOVE, _LABEL_SHARE = 28.0, 0.14
+_LABEL_ABOVE, _LABEL_SHARE = 28.0, 0.18
 """An area is named where it is that many per cent high over that share of the axis."""
 
 

@@ -14,7 +14,8 @@ from flockpit.texts import count, node
 
 __all__ = ["head", "headline", "legend", "viewpoints"]
 
-_EXPLAIN = "shape is belief, fill is fresh field, ring marks a node that is really up"
+_EXPLAIN = "shape is belief, fill is fresh field"
+_RING = ", ring marks a node that is really up"
 
 
 def head(view: DeckView) -> str:
@@ -25,7 +26,7 @@ def head(view: DeckView) -> str:
         for n in line.numbers
     )
     return (
-        f"<div class='map-head'><div><h2>{words(line.name)}</h2><p>{words(line.words)}</p></div>"
+        f"<div class='map-head'><div><h2>{words(line.name)}</h2><p>{words(line.words)}<span class='wide'>{_RING}</span></p></div>"
         f"{viewpoints(view)}<div class='heroes'>{numbers}</div></div>"
     )
 

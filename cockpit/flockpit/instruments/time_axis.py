@@ -71,7 +71,7 @@ class TimeAxis:
                 made, self.paint, source, token, halo=False, text_align={"field": "align"}
             )
             if source is self._pill:
-                glyph.update(text_font_style="bold", padding=[3, 6], border_radius=4)
+                glyph.update(text_font_style="bold", padding=[6, 3], border_radius=4)
                 self.paint(glyph, background_fill_color="ink")
         return pn.pane.Bokeh(made, margin=0, sizing_mode="stretch_width", css_classes=["foot"])
 

@@ -40,7 +40,13 @@ def test_everybody_gets_a_turn_in_a_period_and_nobody_twice():
 
 def test_who_waited_longest_comes_first():
     turns = Turns("abc", most=1)
-    assert [turns.due(10.0 + n)[0] for n in range(6)] == list("abcabc")
+    assert [turns.due(10.0 + 0.12 * n)[0] for n in range(6)] == list("abcabc")
+
+
+def test_where_frames_are_few_nobody_waits_for_many():
+    turns = Turns("abcdef", most=2)
+    frames = [turns.due(3.0 * PERIOD_S * frame) for frame in range(4)]
+    assert [len(frame) for frame in frames] == [2, 2, 4, 6]
 
 
 def test_when_nothing_moves_everybody_is_shown():

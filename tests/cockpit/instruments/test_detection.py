@@ -62,10 +62,19 @@ def test_the_card_says_who_is_down_and_who_knows(crashed):
     view = DeckView(crashed)
     made = Detection()
     made.update(view)
-    assert made.headline(view).numbers[0].unit == "n05, 47 of 47"
+    assert made.headline(view).numbers[0].unit == "47 of 47"
     assert [number.unit for number in detection.numbers(view)] == ["p50 ms", "p95", "p99", "max"]
-    assert detection.extremes(view).startswith("first observer ")
+    assert detection.extremes(view).startswith("n05: first observer ")
     assert "dotted" in made._below.object
+
+
+def test_what_a_truncated_log_no_longer_knows_is_said(crashed, monkeypatch):
+    crashed.seek(290)
+    monkeypatch.setattr(crashed.records.logs["health"], "first_tick", 250)
+    made = Detection()
+    made.update(DeckView(crashed))
+    assert "before tick 250" in made._below.object
+    assert not len(detection.find(DeckView(crashed)).outages)
 
 
 def test_while_nobody_is_down_the_card_offers_to_crash_one(calm):
