@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Collapse", "Homology", "collapse"]
 
 _SHARE_SET_ASIDE = 32
+_BLOCK = 32
+"""Triangles set aside whose boundaries are moved at a time."""
 _ROOM = 2**21
 """More than the triangles that one edge can bound, while vertices number less."""
 
@@ -147,13 +149,47 @@ class Homology:
         """Independent loops of the graph that is left, at least b1."""
         return len(self._collapse.left) - self.complex.vertex_count + self.pieces
 
+    @property
+    def aside(self) -> int:
+        """Triangles that the collapse set aside; counting holes costs memory for aside x loops."""
+        return len(self._collapse.aside)
+
     @cached_property
     def betti(self) -> tuple[int, int, int]:
         """The Betti numbers: components, holes, and enclosed voids."""
-        aside = len(self._collapse.aside)
-        filled = rank(self.closing) if aside and self.loops else 0
+        filled = rank(self._wound()) if self.aside and self.loops else 0
         holes = self.loops - filled
         return self.pieces, holes, self.complex.euler - self.pieces + holes
+
+    def _wound(self) -> Integers:
+        """How each triangle set aside winds round the loops, those that none winds round left out.
+
+        As `closing`, which it spares where there are many loops: the boundary of each triangle is
+        moved over collapsed triangles until it lies on the graph that is left.
+
+        Returns:
+            Shape (aside, loops that are touched).
+        """
+        faces = self.complex.faces[self._triangles]
+        signs = self.complex.signs[self._triangles].astype(np.int64)
+        loops = self._collapse.left[~self._forest[1]]
+        entries = []
+        for start in range(0, self.aside, _BLOCK):
+            some = self._collapse.aside[start : start + _BLOCK]
+            chain = np.zeros((self.complex.edge_count, len(some)), dtype=np.int64)
+            chain[faces[some], np.arange(len(some))[:, None]] = signs[some]
+            for edges, triangles in self._collapse.rounds:
+                live = chain[edges].any(axis=1)
+                edge, face, sign = edges[live], faces[triangles[live]], signs[triangles[live]]
+                weight = chain[edge] * sign[face == edge[:, None]][:, None]
+                np.subtract.at(chain, face, sign[:, :, None] * weight[:, None])
+            loop, row = np.nonzero(chain[loops])
+            entries.append((row + start, loop, chain[loops[loop], row]))
+        rows, columns, values = (np.concatenate(one) for one in zip(*entries, strict=True))
+        touched, column = np.unique(columns, return_inverse=True)
+        found = np.zeros((self.aside, len(touched)), dtype=np.int64)
+        found[rows, column] = values
+        return found
 
     @cached_property
     def cochains(self) -> Integers:

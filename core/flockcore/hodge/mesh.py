@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from flockcore.hodge.complex import Complex
+from flockcore.hodge.forest import spanning_forest
 from flockcore.hodge.projection import Projector
 from flockcore.kernel.state import derived
 
@@ -36,10 +37,12 @@ class Plan:
     Attributes:
         complex: their flag complex.
         live: numbers of its edges, ascending, shape (E,).
+        bridges: pairs of nodes over which letters pass between pieces of the complex, (B, 2).
     """
 
     complex: Complex
     live: Indices
+    bridges: Integers
 
     @cached_property
     def projector(self) -> Projector:
@@ -50,13 +53,14 @@ class Plan:
         return made
 
     def neighbours(self) -> tuple[Indices, tuple[Indices, Indices]]:
-        """Return the reach over which letters travel, each node's neighbours in the complex.
+        """Return the reach over which letters travel: neighbours in the complex, and bridges.
 
         Returns:
             The neighbours of each node, -1 where there is none, shape (N, D); and for each node the
             edges to those who hear it, as CSR.
         """
-        ends, nodes = self.complex.edges, self.complex.vertex_count
+        nodes = self.complex.vertex_count
+        ends = np.concatenate([self.complex.edges, self.bridges.astype(np.intp)])
         near, far = ends.reshape(-1), ends[:, ::-1].reshape(-1)
         order = np.lexsort((far, near))
         near, far = near[order], far[order]
@@ -80,12 +84,14 @@ class Mesh:
         ends: lower and higher node of each, shape (G, 2).
         live: whether both ends are members, shape (G,).
         absent: who was no member when this was last looked at, shape (N,).
+        bridges: pairs of nodes that join the pieces of the complex, shape (B, 2).
         plan: what follows from these.
     """
 
     ends: Integers
     live: Mask
     absent: Mask
+    bridges: Integers
     plan: Plan = derived()
 
     @classmethod
@@ -100,7 +106,8 @@ class Mesh:
         chosen = np.where(absent[:, None], -1, peer[:, :k]).astype(np.int64)
         ends = Complex.from_neighbours(chosen).edges.astype(np.int64)
         live = np.ones(len(ends), dtype=np.bool_)
-        return cls(ends, live, absent.copy(), _plan(ends, live, len(peer)))
+        bridges = _bridges(ends, peer, absent)
+        return cls(ends, live, absent.copy(), bridges, _plan(ends, live, bridges, len(peer)))
 
     @property
     def edges(self) -> int:
@@ -109,7 +116,7 @@ class Mesh:
 
     def rebuild(self) -> None:
         """Work out again what follows from the edges."""
-        self.plan = _plan(self.ends, self.live, len(self.absent))
+        self.plan = _plan(self.ends, self.live, self.bridges, len(self.absent))
 
     def follow(self, absent: Mask, peer: NDArray[np.int32], k: int) -> bool:
         """Take note of who left and who joined; tell whether anything changed.
@@ -129,6 +136,7 @@ class Mesh:
         near = near[near >= 0]
         pairs = np.stack([np.minimum(node, near), np.maximum(node, near)], axis=1)
         self._join(np.unique(pairs, axis=0))
+        self.bridges = _bridges(self.ends[self.live], peer, absent)
         self.rebuild()
         return True
 
@@ -152,6 +160,18 @@ class Mesh:
         return flow[self.plan.live]
 
 
-def _plan(ends: Integers, live: Mask, nodes: int) -> Plan:
+def _plan(ends: Integers, live: Mask, bridges: Integers, nodes: int) -> Plan:
     numbers = np.flatnonzero(live)
-    return Plan(Complex.flag(ends[numbers], vertices=nodes), numbers)
+    return Plan(Complex.flag(ends[numbers], vertices=nodes), numbers, bridges)
+
+
+def _bridges(ends: Integers, peer: NDArray[np.int32], absent: Mask) -> Integers:
+    """Join the pieces of a graph by links within reach, the nearest by rank first.
+
+    Elected neighbourhoods may fall into pieces, between which no letter would pass.
+    """
+    near = np.where((peer >= 0) & ~absent[peer] & ~absent[:, None], peer, -1)
+    slot, node = np.nonzero(near.T >= 0)
+    links = np.stack([node, near[node, slot]], axis=1)
+    _, chosen = spanning_forest(np.concatenate([ends, links]).astype(np.intp), len(peer))
+    return np.sort(links[chosen[len(ends) :]], axis=1).astype(np.int64)

@@ -37,7 +37,7 @@ def flock_of(*faults, ticks=60, nodes=NODES, **changes):
 def judged(rule, sim):
     """The verdict of one rule; what is shown of it must fit its place."""
     verdict = rule(sim.flock)
-    assert verdict in sim.verdicts()
+    assert verdict in sim.verdicts("flock")
     assert len(verdict.reason) <= 34
     assert any(letter.isdigit() for letter in verdict.reason)
     assert bool(verdict.nodes) == (verdict.status is Status.VIOLATED)
@@ -50,10 +50,10 @@ def edge_of(sim, observer, peer):
 
 
 def test_the_rules_stand_in_a_fixed_order_and_names_are_short():
-    names = [one.name for one in flock_of(ticks=0).verdicts()]
+    names = [one.name for one in flock_of(ticks=0).verdicts("flock")]
     assert len(set(names)) == len(names) == 8
     assert all(len(name.split()) <= 4 for name in names)
-    assert [one.name for one in flock_of(SPLIT, ticks=90).verdicts()] == names
+    assert [one.name for one in flock_of(SPLIT, ticks=90).verdicts("flock")] == names
 
 
 @pytest.mark.slow
@@ -61,9 +61,9 @@ def test_a_calm_flock_violates_nothing():
     sim = flock_of(Propose(node=3, start=40), ticks=0)
     for _ in range(120):
         sim.run(1)
-        assert not [one for one in sim.verdicts() if one.status is Status.VIOLATED]
-    certain = {one.name for one in sim.verdicts() if one.status is Status.HOLDS}
-    assert certain == {one.name for one in sim.verdicts()} - {"Liars silenced"}
+        assert not [one for one in sim.verdicts("flock") if one.status is Status.VIOLATED]
+    certain = {one.name for one in sim.verdicts("flock") if one.status is Status.HOLDS}
+    assert certain == {one.name for one in sim.verdicts("flock")} - {"Liars silenced"}
 
 
 # ---------------------------------------------------------------------- k elected

@@ -98,6 +98,16 @@ def test_replicas_differ_before_the_heal_and_are_the_same_bytes_after(seed):
     assert verdict(sim, "No curl is left").status is Status.HOLDS
 
 
+def test_letters_pass_between_pieces_of_the_complex():
+    sim = flock_of(Storm(start=20, until=100, every=5), seed=3453, ticks=160)
+    projector = sim.hodge.state.mesh.plan.projector
+    assert projector.betti[0] == 2
+    (bridge,) = sim.hodge.state.mesh.bridges
+    assert len(set(projector.homology.components[bridge])) == 2
+    assert len(set(chains(sim))) == 1
+    assert sim.hodge.statistics().entries > 8
+
+
 def test_a_sum_does_not_depend_on_the_order_of_arrival():
     rng = np.random.default_rng(4)
     entries = [
