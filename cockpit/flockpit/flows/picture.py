@@ -30,6 +30,9 @@ __all__ = ["as_html", "as_svg"]
 MOST_EDGES = 600
 """Edges that a picture shows: those of the largest values."""
 MOST_VERTICES = 300
+"""Vertices that a picture shows; of a larger graph, it shows a part."""
+MOST_AROUND = 100
+"""Vertices of such a part."""
 _SIDE, _GAP, _TOP = 520, 32, 132
 _WIDE = 2 * _SIDE + 3 * _GAP
 _TALL = _TOP + 2 * (_SIDE + 60) + _GAP
@@ -112,15 +115,12 @@ def _style() -> str:
 def _chosen(analysis: Analysis) -> _Drawing:
     """Choose what is drawn; a graph too large for a picture is drawn in part."""
     complex_ = analysis.table.complex
-    order = np.argsort(-np.abs(analysis.table.flow), kind="stable")[:MOST_EDGES]
+    vertices = np.arange(complex_.vertex_count)
+    order = np.argsort(-np.abs(analysis.table.flow), kind="stable")
     if complex_.vertex_count > MOST_VERTICES:
-        ends = complex_.edges[order].reshape(-1)
-        _, first = np.unique(ends, return_index=True)
-        kept = ends[np.sort(first)[:MOST_VERTICES]]
-        order = order[np.isin(complex_.edges[order], kept).all(axis=1)]
-        vertices = np.unique(kept)
-    else:
-        vertices = np.arange(complex_.vertex_count)
+        vertices = _around(analysis, int(order[0]))
+        order = order[np.isin(complex_.edges[order], vertices).all(axis=1)]
+    order = order[:MOST_EDGES]
     drawn = np.zeros(complex_.edge_count, dtype=np.bool_)
     drawn[order] = True
     number_of = np.full(complex_.vertex_count, -1)
@@ -139,6 +139,24 @@ def _chosen(analysis: Analysis) -> _Drawing:
     )
 
 
+def _around(analysis: Analysis, strongest: int) -> Indices:
+    """Return the vertices nearest to the triangle that turns most, or to the strongest edge."""
+    edges = analysis.table.complex.edges
+    triangles = analysis.worst_triangles[:1]
+    start = analysis.table.complex.triangles[triangles[0]] if len(triangles) else edges[strongest]
+    near = list(map(int, start))
+    seen = set(near)
+    both = np.concatenate([edges, edges[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    begin = np.searchsorted(both[:, 0], np.arange(len(analysis.table.names) + 1))
+    for here in near:
+        for other in both[begin[here] : begin[here + 1], 1].tolist():
+            if other not in seen and len(near) < MOST_AROUND:
+                seen.add(other)
+                near.append(other)
+    return np.sort(np.array(near, dtype=np.intp))
+
+
 def _summary(analysis: Analysis) -> str:
     return ", ".join(f"{part} {percent(share)}" for part, share in analysis.shares.items())
 
@@ -150,7 +168,10 @@ def _header(drawing: _Drawing) -> list[str]:
         f"{counted(len(table.names), 'name')}, {counted(table.complex.edge_count, 'edge')},"
         f" {counted(table.complex.triangle_count, 'triangle')}; {betti_words(analysis)}"
     )
-    if len(drawing.edges) < table.complex.edge_count:
+    if len(drawing.vertices) < len(table.names):
+        where = "the most inconsistent triangle" if len(analysis.worst_triangles) else "the largest"
+        words += f"; drawn are {len(drawing.vertices)} names around {where}"
+    elif len(drawing.edges) < table.complex.edge_count:
         words += f"; drawn are the {len(drawing.edges):,} edges of largest value"
     if not analysis.converged:
         words += "; NOT CONVERGED"
