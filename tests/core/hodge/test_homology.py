@@ -18,7 +18,7 @@ def agrees(complex_):
     return True
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(complexes(12))
 def test_boundaries_moved_over_the_collapse_wind_as_the_cochains_say(complex_):
     agrees(complex_)
@@ -41,7 +41,6 @@ def test_many_loops_and_some_triangles_set_aside_take_little_memory():
     edges = np.unique(np.sort(np.stack([tail, head], axis=1), axis=1), axis=0)
     homology = Homology(Complex.flag(edges, vertices=3_000))
     assert homology.aside
-    pieces, holes, _ = homology.betti
+    _, holes, _ = homology.betti
     assert 0 < holes <= homology.loops
-    assert pieces == 1
     assert "cochains" not in homology.__dict__
