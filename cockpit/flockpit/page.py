@@ -184,6 +184,7 @@ class Cockpit:
         theme = theme_of(details.get("theme"))
         if theme != self.theme:
             self.change_theme(theme)
+        self.deck.keep_still(bool(details.get("still")))
         self._size(details)
 
     def _size(self, details: dict[str, Any]) -> None:
@@ -268,6 +269,16 @@ class Cockpit:
             pn.io.push_notebook(self.view)
         if self._owed and not self.session.busy:
             self.session.touch()
+        elif self.deck.fading and not self.session.playback.playing:
+            self._look_again(self.deck.fading)
+
+    def _look_again(self, seconds: float) -> None:
+        """Paint once more after some time, on a page that stands still."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        loop.call_later(seconds, self.session.touch)
 
     def _update(self) -> None:
         moving = self._moving()

@@ -104,6 +104,14 @@ class Deck(ABC):
     def _focus(self, stop: TourStop) -> None:
         """Look at the node and the card to which a stop of the tour points."""
 
+    def keep_still(self, still: bool) -> None:  # noqa: B027 - a deck may have nothing that moves
+        """Take whether the person wants less motion."""
+
+    @property
+    def fading(self) -> float:
+        """Seconds of wall time until something goes from the main view by itself; 0 for never."""
+        return 0.0
+
     # ------------------------------------------------------------------ choosing
 
     def resize(self, width: int, height: int) -> None:

@@ -24,6 +24,7 @@ from flockpit.instruments.heartbeat_states import HeartbeatStates
 from flockpit.instruments.inspector import Inspector
 from flockpit.instruments.lamps import Lamps
 from flockpit.instruments.messages import Messages
+from flockpit.instruments.strikes import PULSE_S, STILL_S
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import Choice, DeckView, Viewpoint
 from flockpit.look.tokens import Theme
@@ -83,7 +84,8 @@ class FlockDeck:
         self.faults = FaultPanel(session)
         self.timeline = Timeline(session, self.time, theme)
         self._axis = TimeAxis(self.time, theme)
-        self._map = Slot(FlockMap(self.select, theme))
+        self._flock_map = FlockMap(self.select, theme)
+        self._map = Slot(self._flock_map)
         self._beside: Slot | None = None
         self._strips = [Slot(strip(self._axis, theme)) for strip in _STRIPS]
         self._lamps = Slot(Lamps())
@@ -144,6 +146,15 @@ class FlockDeck:
         if wide != self._wide:
             self._wide = wide
             self._arrange()
+
+    def keep_still(self, still: bool) -> None:
+        """Take whether the person wants less motion."""
+        self._flock_map.strikes.lasting = STILL_S if still else PULSE_S
+
+    @property
+    def fading(self) -> float:
+        """Seconds of wall time until something goes from the map by itself; 0 for never."""
+        return self._flock_map.strikes.rest
 
     # ------------------------------------------------------------------ choosing
 

@@ -29,6 +29,7 @@ from flockpit.instruments.map_columns import Mark, Ring
 from flockpit.instruments.map_frame import Frame, hit, inside
 from flockpit.instruments.map_words import head, headline, legend
 from flockpit.instruments.outlines import outline_reach
+from flockpit.instruments.strikes import Strikes
 from flockpit.instruments.view import DeckView
 from flockpit.look.figures import blank_figure
 from flockpit.look.tokens import DASHES, FIELD_MAP, TINT_ALPHA, Theme
@@ -38,7 +39,7 @@ __all__ = ["LAYERS", "FlockMap"]
 _MOVING = "overlay"
 """Level of what changes from tick to tick: it has a canvas of its own, so that a frame does not
 paint the links and the sides again."""
-_NARROW_PX, _APART_PX = 480.0, 18.0
+_NARROW_PX, _APART_PX = 480.0, 30.0
 _HALO_PX = 62.0
 """How many pixels wider than a node of the usual size its halo is at field 1."""
 
@@ -60,21 +61,27 @@ class FlockMap(Figure):
         select: Callable[[tuple[int, ...], bool], object] = lambda nodes, more: None,
         theme: Theme = "dark",
     ) -> None:
-        super().__init__(self._layers(), theme)
+        self.strikes = Strikes()
+        moment = {
+            "struck": Layer(self.strikes.places, lambda _: self.strikes.key()),
+            "struck sides": Layer(self.strikes.outlines, lambda _: self.strikes.key()),
+        }
+        super().__init__({**self._layers(), **moment}, theme)
         self._select = select
         self._frame = Frame()
         self._seen: DeckView | None = None
+        self._cut_words: list[Any] = []
         self._sized: list[tuple[Any, Callable[[float], float]]] = []
         self._field = LinearColorMapper(low=0.0, high=1.0)
         self._figure = self._draw()
-        self.view = self.compose(self._figure, pane(self._legend(), classes=("map-legend",)))
+        self.view = self.compose(self._figure, self._legend())
         self.apply_theme(theme)
 
     def _layers(self) -> dict[str, Layer]:
         return LAYERS
 
-    def _legend(self) -> str:
-        return legend()
+    def _legend(self) -> Any:  # noqa: ANN401
+        return pane(legend(), classes=("map-legend",))
 
     # ------------------------------------------------------------------ drawing
 
@@ -144,6 +151,11 @@ class FlockMap(Figure):
         made.add_glyph(
             self.sources["selection"], self.paint(chosen, line_color="ink"), level=_MOVING
         )
+        struck = Scatter(x="x", y="y", marker="circle", fill_alpha=0.0, line_width=2)
+        self._sized.append((struck, lambda radius: 2.0 * radius + 16.0))
+        sides = MultiLine(xs="xs", ys="ys", line_width=2)
+        for name, glyph in (("struck", struck), ("struck sides", sides)):
+            made.add_glyph(self.sources[name], self.paint(glyph, line_color="ink"), level=_MOVING)
 
     def _ring(self, made: Any, ring: Ring, token: str, dash: list[int]) -> None:  # noqa: ANN401
         glyph = Scatter(
@@ -186,7 +198,6 @@ class FlockMap(Figure):
                 view=_where("strong", strong), level=_MOVING, **(bold if strong else {}),
             ):  # fmt: skip
                 self._sized.append((glyph, _label_offset(strong)))
-        self._cut_words = []
         for row, token in enumerate(("text", "text2")):
             self._cut_words += add_text(
                 made, self.paint, self.sources["cut_words"], token,
@@ -233,10 +244,10 @@ class FlockMap(Figure):
             return
         self._figure.x_range.update(start=self._frame.x[0], end=self._frame.x[1])
         self._figure.y_range.update(start=self._frame.y[0], end=self._frame.y[1])
-        # Where there is no room beside the names of the sides, the words stand above and below.
+        # Where there is no room beside the names of the sides, the upper words stand above them.
         apart = _APART_PX if self._frame.width < _NARROW_PX else 0.0
-        for number, words in enumerate(self._cut_words):
-            words.y_offset = -apart if number < len(self._cut_words) // 2 else apart
+        for words in self._cut_words[: len(self._cut_words) // 2]:
+            words.y_offset = -apart
         for model, size in self._sized:
             value = size(self._frame.radius)
             if isinstance(model, LinearInterpolator):
@@ -259,6 +270,7 @@ class FlockMap(Figure):
     def update(self, view: DeckView) -> None:
         """Show a view."""
         self._seen = view
+        self.strikes.look(view)
         self._fit(view)
         super().update(view)
 

@@ -26,7 +26,8 @@ def head(view: DeckView) -> str:
         for n in line.numbers
     )
     return (
-        f"<div class='map-head'><div><h2>{words(line.name)}</h2><p>{words(line.words)}<span class='wide'>{_RING}</span></p></div>"
+        f"<div class='map-head'><div><h2>{words(line.name)}</h2>"
+        f"<p>{words(line.words)}<span class='wide'>{_RING}</span></p></div>"
         f"{viewpoints(view)}<div class='heroes'>{numbers}</div></div>"
     )
 
