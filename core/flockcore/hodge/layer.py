@@ -194,7 +194,11 @@ class Hodge(Layer):
             self._script = script
             self._storms = tuple(span for span in script.spans if isinstance(span.fault, Storm))
         self._follow_members(tick)
-        for span in script.begins(tick):
+        begins = script.begins(tick)
+        if begins or script.ends(tick):
+            # Who runs may be others from now on.
+            self._row = None
+        for span in begins:
             match span.fault:
                 case Write():
                     self._write(span.fault, tick)

@@ -1,14 +1,18 @@
 """The hodge layer on real runs: logs that travel over a lossy network, and what is made of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flockcore.errors import FlockError
+from flockcore.hodge import layer
 from flockcore.hodge.deltas import STEP, DeltaLog
 from flockcore.hodge.layer import CURL_UNIT
 from flockcore.hodge.options import CurlOptions
+from flockcore.hodge.solver import SolverOptions
 from flockcore.kernel.faults import (
     Clear,
     Crash,
@@ -333,3 +337,49 @@ def test_events_and_statistics_tell_what_was_written():
     told = sim.hodge.statistics()
     assert (told.writers, told.entries, told.lines, told.behind) == (1, 1, 3, 0)
     assert told.octets > 0
+
+
+def test_lamps_tell_of_a_solver_stopped_early_and_of_parts_that_are_none():
+    sim = flock_of(Storm(start=5, every=3), nodes=40, seed=3, ticks=80)
+    first, second = sim.hodge.state.mesh.plan.complex.edges[7].tolist()
+    sim.inject(Write(node=first, path=(first, second), rate=2.0, closed=False))
+    sim.run(30)
+    names = ("Parts are orthogonal", "Node totals kept", "Solver converged")
+    assert {verdict(sim, name).status for name in names} == {Status.HOLDS}
+    known, plan = sim.hodge.knowledge(0), sim.hodge.state.mesh.plan
+    parts = known.parts
+    known.__dict__["parts"] = replace(parts, curl=parts.curl + parts.gradient)
+    assert verdict(sim, names[0]).status is Status.VIOLATED
+    sim.hodge._library.clear()
+    plan.projector.options = SolverOptions(limit=1)
+    assert verdict(sim, names[1]).status is Status.VIOLATED
+    assert verdict(sim, names[2]).status is Status.VIOLATED
+    assert "cap of 1 pass" in verdict(sim, names[2]).reason
+
+
+def test_nobody_running_leaves_everything_unknown():
+    sim = flock_of(Storm(start=5, until=30), ticks=40)
+    sim.inject(Crash(nodes=tuple(range(NODES))))
+    sim.run(2)
+    assert {one.status for one in sim.verdicts("hodge")} == {Status.UNKNOWN}
+    assert {one.reason for one in sim.verdicts("hodge")} == {"no node runs"}
+    assert sim.hodge.columns()["curl_norm"] == 0
+
+
+def test_full_logs_refuse_by_hand_and_keep_what_is_there(monkeypatch):
+    sim = flock_of(Storm(start=5, until=60, every=5), ticks=20)
+    monkeypatch.setattr(layer, "MAX_LINES", len(sim.hodge.state.log.edge) + 2)
+    before = sim.hodge.statistics().entries
+    corners = triangle(sim)
+    with pytest.raises(FlockError, match=r"the logs are full; 1\d lines in all are allowed"):
+        sim.inject(Write(node=corners[0], path=corners))
+    sim.run(60)
+    assert sim.hodge.statistics().entries == before
+
+
+def test_scripted_writes_that_cannot_be_made_are_passed_over():
+    sim = flock_of(ticks=1)
+    ends = {tuple(pair) for pair in sim.hodge.state.mesh.plan.complex.edges.tolist()}
+    far = next((0, b) for b in range(1, NODES) if (0, b) not in ends)
+    sim = flock_of(Write(start=5, node=0, path=far), ticks=20)
+    assert sim.hodge.statistics().entries == 0
