@@ -9,13 +9,13 @@ open all the time. Times are printed, never asserted; that the runs did what the
 import argparse
 import json
 import math
-import os
-import platform
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
+from clocks import machine
 
 TICKS = {60: 2_000, 1_000: 2_000, 10_000: 500, 100_000: 100}
 QUICK = {60: 300, 1_000: 200, 10_000: 50}
@@ -178,14 +178,6 @@ def print_history(row):
             ["ticks between them now", f"{row['spacing']:,}"],
             ["peak memory, MB", number(row["peak_bytes"] / 1e6)],
         ],
-    )
-
-
-def machine():
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    return (
-        f"Python {platform.python_version()}, numpy {version('numpy')}, {platform.machine()},"
-        f" {os.cpu_count()} processors, load {load}"
     )
 
 
