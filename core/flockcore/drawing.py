@@ -29,6 +29,7 @@ from flockcore.kernel.faults import (
     Leave,
     Lift,
     Loss,
+    Mend,
     Partition,
     Pause,
     Propose,
@@ -225,6 +226,8 @@ def _strike(drawer: _Drawer, flock: Scenario, safety: int) -> Fault | None:
         case "crash" | "pause" | "equivocate":
             hit = {"crash": Crash, "pause": Pause, "equivocate": Equivocate}[kind]
             return hit(start=start, until=until, nodes=drawer.some(nodes, few))
+        case "mend":
+            return Mend(start=start, until=until, quiet_us=drawer.between(1, 60) * 1_000)
         case "storm":
             every = drawer.between(5, 60)
             return Storm(start=start, until=until, every=every, rate=drawer.share(400))
@@ -249,6 +252,7 @@ _STRIKES = (
     "leave",
     "equivocate",
     "storm",
+    "mend",
     "loss",
     "delay",
     "duplicate",

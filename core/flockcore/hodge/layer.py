@@ -27,7 +27,7 @@ from flockcore.hodge.replicas import FlowKind, Letters, Replicas
 from flockcore.hodge.reports import LOGS, FlowStatistics, describe_events, verdicts
 from flockcore.hodge.workload import QUEUE_SCALE
 from flockcore.kernel.channel import Channel, InboxRule
-from flockcore.kernel.faults import Fault, Reconcile, Storm, Write
+from flockcore.kernel.faults import Fault, Mend, Reconcile, Storm, Write
 from flockcore.kernel.layer import Event, Layer, Verdict
 from flockcore.kernel.mail import Traffic
 from flockcore.kernel.records import Records
@@ -116,7 +116,8 @@ class Hodge(Layer):
         self.records = Records((), LOGS)
         self.present_tick = 0
         self._library = Library()
-        self._storms: tuple[Span, ...] = ()
+        self._lasting: tuple[Span, ...] = ()
+        self._quiet_us: int | None = None
         self._script: Script | None = None
         self._row: dict[str, int] | None = None
         nodes = world.nodes
@@ -146,7 +147,7 @@ class Hodge(Layer):
 
     def check(self, fault: Fault) -> None:
         """Refuse a write that cannot be made as things stand."""
-        if not isinstance(fault, Write | Storm | Reconcile):
+        if not isinstance(fault, Write | Storm | Reconcile | Mend):
             return
         if not self.live:
             raise FlockError(
@@ -192,7 +193,9 @@ class Hodge(Layer):
             return
         if script is not self._script:
             self._script = script
-            self._storms = tuple(span for span in script.spans if isinstance(span.fault, Storm))
+            self._lasting = tuple(
+                span for span in script.spans if isinstance(span.fault, Storm | Mend)
+            )
         self._follow_members(tick)
         begins = script.begins(tick)
         if begins or script.ends(tick):
@@ -204,11 +207,15 @@ class Hodge(Layer):
                     self._write(span.fault, tick)
                 case Reconcile(aim=aim):
                     self.reconcile(self.world.up, balance=aim == "balance")
-        for span in self._storms:
-            storm = span.fault
-            assert isinstance(storm, Storm)
-            if span.holds(tick) and (tick - span.start) % storm.every == 0:
-                self._storm(storm, span.ordinal, tick)
+        self._quiet_us = self.options.quiet_us if self.options.reconcile == "automatic" else None
+        for span in self._lasting:
+            if not span.holds(tick):
+                continue
+            match span.fault:
+                case Storm(every=every) as storm if (tick - span.start) % every == 0:
+                    self._storm(storm, span.ordinal, tick)
+                case Mend(quiet_us=quiet_us):
+                    self._quiet_us = quiet_us
 
     def resume(self, script: Script, tick: int) -> None:
         """Go on at `tick` under `script`, after the run was taken elsewhere."""
@@ -304,20 +311,30 @@ class Hodge(Layer):
         state.channel.deliver(tick, self.world.reachable)
         if (state.replicas.learned != learned).any():
             self._row = None
-        if self.options.reconcile == "automatic":
-            self._reconcile_quiet(ticking, tick)
+        if self._quiet_us is not None:
+            self._reconcile_quiet(ticking, self._quiet_us, tick)
 
     def _has_turn(self, tick: int) -> Mask:
         period = max(1, self.options.period_us // self.clock.tick_us)
         turn: Mask = (np.arange(self.world.nodes) + tick) % period == 0
         return turn
 
-    def _reconcile_quiet(self, ticking: Mask, tick: int) -> None:
+    def _reconcile_quiet(self, ticking: Mask, quiet_us: int, tick: int) -> None:
+        """Let those reconcile who have heard no news for long enough and have not done so since."""
         state = self.state
-        quiet = -(-self.options.quiet_us // self.clock.tick_us)
-        due = ticking & (tick - state.replicas.learned == quiet)
+        quiet = -(-quiet_us // self.clock.tick_us)
+        due = ticking & (tick - state.replicas.learned >= quiet) & ~self._reconciled()
         if due.any():
             self.reconcile(due)
+
+    def _reconciled(self) -> Mask:
+        """Return who has reconciled what it has now, shape (N,)."""
+        versions, adopted = self.state.replicas.versions, self.state.adopted
+        missing = versions.shape[1] - adopted.shape[1]
+        if missing > 0:
+            adopted = np.pad(adopted, ((0, 0), (0, missing)))
+        done: Mask = (self.state.aim >= 0) & (adopted == versions).all(axis=1)
+        return done
 
     def reconcile(self, nodes: Mask, *, balance: bool = False) -> None:
         """Let nodes correct the flow that they know.

@@ -37,6 +37,7 @@ EXPLANATIONS: dict[str, str] = {
     "lift": "The node's quarantine ends: it is heard and elected again.",
     "write": "The node adds a rate along these edges to its log, which travels by message.",
     "storm": "Nodes drawn at random write flows round triangles, again and again.",
+    "mend": "Every node that has heard nothing new for a while removes the curl it knows of.",
     "reconcile": "Every node removes the curl from the flow that it knows, asking nobody.",
 }
 """One sentence for every kind, to be shown where the fault is pressed."""
@@ -196,6 +197,10 @@ def _storm(fault: f.Storm) -> str:
     return f"Every {fault.every} ticks some node writes up to {fault.rate:.4g} round a triangle."
 
 
+def _mend(fault: f.Mend) -> str:
+    return f"Every node mends its flow after {_time(fault.quiet_us)} without news."
+
+
 def _reconcile(fault: f.Reconcile) -> str:
     if fault.aim == "balance":
         return "Every node asks for the flow that makes the queues equal and has no curl."
@@ -229,6 +234,7 @@ _SENTENCES: dict[str, Callable[..., str]] = {
     "write": _write,
     "storm": _storm,
     "reconcile": _reconcile,
+    "mend": _mend,
 }
 
 

@@ -22,6 +22,7 @@ from flockcore.kernel.faults import (
     Join,
     Leave,
     Loss,
+    Mend,
     Partition,
     Reconcile,
     Reorder,
@@ -164,6 +165,23 @@ def test_automatic_reconciliation_follows_when_it_is_quiet():
     sim.run(20)
     assert curls(sim)[-1] > 0.1
     sim.run(40)
+    assert curls(sim)[-1] < 1e-9
+
+
+def test_mending_begins_and_ends_by_hand():
+    sim = flock_of(ticks=20)
+    corners = triangle(sim)
+    sim.inject(Write(node=corners[0], path=corners))
+    sim.run(60)
+    assert curls(sim)[-1] > 0.1
+    sim.inject(Mend(quiet_us=20_000))
+    sim.run(2)
+    assert curls(sim)[-1] < 1e-9, "who has been without news for long mends at once"
+    sim.inject(Clear(kind="mend"))
+    sim.inject(Write(node=corners[0], path=corners))
+    sim.run(60)
+    assert curls(sim)[-1] > 0.1
+    sim.seek(82)
     assert curls(sim)[-1] < 1e-9
 
 

@@ -284,6 +284,7 @@ ONE_OF_EACH = (
     f.Write(node=1, path=(1, 2, 3)),
     f.Write(node=1, path=(1, 2, 3), closed=False),
     f.Storm(),
+    f.Mend(),
     f.Reconcile(),
     f.Reconcile(aim="balance"),
 )
