@@ -92,4 +92,4 @@ class Strikes:
         if not (self.rest and self._what[1]):
             return {"xs": [], "ys": []}
         found = side_columns(view)
-        return {"xs": found["xs"], "ys": found["ys"]}
+        return {name: [np.append(line, line[:1]) for line in found[name]] for name in ("xs", "ys")}
