@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
@@ -14,9 +15,11 @@ from flockpit.actions import action_of
 from flockpit.bridge import Link
 from flockpit.controls.overlays import Overlays
 from flockpit.controls.transport import Transport
+from flockpit.decks.curl import CurlDeck
+from flockpit.decks.deck import Deck
 from flockpit.decks.flock import FlockDeck
 from flockpit.exports import RunRecord
-from flockpit.instruments.view import Viewpoint
+from flockpit.instruments.view import Flow, Viewpoint
 from flockpit.look.assets import sheet
 from flockpit.look.tokens import Theme, theme_of
 from flockpit.look.widgets import Plain, box
@@ -57,9 +60,13 @@ class Cockpit:
         self.verbs = self._verbs()
         self.overlays = Overlays(session)
         self.transport = Transport(session, self.verbs, lambda: self.pacer.frames_per_second)
-        self.deck = FlockDeck(session, self.overlays.view, theme, wide=not framed)
+        self._extent: tuple[int, int] | None = None
+        self.decks: dict[str, Deck] = {}
+        self._scenario, self._toured = session.scenario, session.stop
+        self.deck = self._made(_deck_for(session.scenario))
+        self._page = box(self.transport.view, *self.deck.cards, classes=("page",))
         self.view = box(
-            box(self.transport.view, *self.deck.cards, classes=("page",)),
+            self._page,
             classes=self._classes(),
             stylesheets=[sheet("tokens"), sheet("deck")],
             design=Plain,
@@ -108,6 +115,12 @@ class Cockpit:
             "view-node": lambda: self.deck.look(Viewpoint.NODE),
             "view-majority": lambda: self.deck.look(Viewpoint.MAJORITY),
             "view-truth": lambda: self.deck.look(Viewpoint.TRUTH),
+            "deck": lambda: self.open_deck("Curl" if self.deck.name == "Flock" else "Flock"),
+            **{f"deck-{name}": partial(self.open_deck, name) for name in _DECKS},
+            **{f"flow-{flow}": partial(self._show, flow) for flow in Flow},
+            "write": lambda: self._curl().conflict.write(),
+            "project": lambda: self._curl().conflict.project(),
+            "balance": lambda: self._curl().conflict.balance(),
             "theme": self.change_theme,
             "keys": self._toggle_keys,
             "close": self._close,
@@ -169,6 +182,52 @@ class Cockpit:
         self.view.css_classes = self._classes()
         self.deck.apply_theme(self.theme)
 
+    # ------------------------------------------------------------------ decks
+
+    def _made(self, name: str) -> Deck:
+        """Return a deck, made when it is first needed."""
+        if name not in self.decks:
+            wide = not self.framed
+            make = _DECKS[name]
+            self.decks[name] = make(self.session, self.overlays.view, self.theme, wide=wide)
+            if self._extent is not None:
+                self.decks[name].resize(*self._extent)
+        return self.decks[name]
+
+    def open_deck(self, name: str) -> Deck:
+        """Show a deck; the selection, and the theme, come along."""
+        deck, before = self._made(name), self.deck
+        if deck is before:
+            return deck
+        self.deck = deck
+        deck.apply_theme(self.theme)
+        deck.select(before.choice.selected)
+        # What lies over the main view is the same for all: it is taken off before it is put on.
+        self._page.objects = [self.transport.view]
+        deck.update(moving=False)
+        self._page.objects = [self.transport.view, *deck.cards]
+        self.session.touch()
+        return deck
+
+    def _curl(self) -> CurlDeck:
+        deck = self.open_deck("Curl")
+        assert isinstance(deck, CurlDeck)
+        return deck
+
+    def _show(self, flow: Flow) -> None:
+        self._curl().show(flow)
+
+    def _follow(self) -> None:
+        """Open the deck that another scenario, or a stop of its tour, is about."""
+        session = self.session
+        if session.scenario.name != self._scenario.name:
+            self.open_deck(_deck_for(session.scenario))
+        self._scenario = session.scenario
+        stop, known = session.stop, self._toured
+        self._toured = stop
+        if stop is not None and stop is not known and stop.view != "verdicts":
+            self.open_deck("Curl" if stop.view == "curl" else "Flock")
+
     # ------------------------------------------------------------------ what the page tells
 
     def _listen(self) -> None:
@@ -188,7 +247,9 @@ class Cockpit:
         self._size(details)
 
     def _size(self, details: dict[str, Any]) -> None:
-        self.deck.resize(int(details["width"]), int(details["height"]))
+        self._extent = int(details["width"]), int(details["height"])
+        for deck in self.decks.values():
+            deck.resize(*self._extent)
         self.session.touch()
 
     def _key(self, details: dict[str, Any]) -> None:
@@ -282,7 +343,8 @@ class Cockpit:
 
     def _update(self) -> None:
         moving = self._moving()
-        self.transport.update()
+        self._follow()
+        self.transport.update(self.deck.name)
         self.deck.update(moving=moving)
         self.overlays.update()
         # Who had no turn while things moved gets one as soon as they stand still.
@@ -295,6 +357,14 @@ class Cockpit:
         if tick != before:
             self._moved = (tick, now)
         return self.session.playback.playing or (tick != before and now - at < _CLOSE_S)
+
+
+_DECKS: dict[str, Callable[..., Deck]] = {"Flock": FlockDeck, "Curl": CurlDeck}
+
+
+def _deck_for(scenario: Scenario) -> str:
+    """Return the deck that a scenario's tour looks at."""
+    return "Curl" if any(stop.view == "curl" for stop in scenario.tour) else "Flock"
 
 
 def _send_data_last(doc: "Document") -> None:

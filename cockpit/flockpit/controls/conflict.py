@@ -1,6 +1,6 @@
 """The card that writes a conflict: a flow round a triangle, which no queue explains."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from flockcore.kernel.fault_text import EXPLANATIONS
 from flockcore.kernel.faults import Reconcile, Write
 from flockpit.controls.conflict_picture import picture
+from flockpit.look.assets import sheet
 from flockpit.look.widgets import box, button, html, segments, slider, words
 from flockpit.session import Session
 from flockpit.texts import node
@@ -81,9 +82,9 @@ class Conflict:
         self.triangle: Triangle | None = None
         self._picked = picked
         self._setting = False
-        self._which = html(classes=("step",))
-        self._picture = html(classes=("conflict-picture", "wide"))
-        self._rate_words = html(classes=("step",))
+        self._which = _pane("step")
+        self._picture = _pane("conflict-picture", "wide")
+        self._rate_words = _pane("step")
         self._rate = slider(
             "Rate around the loop", start=0.05, end=3.0, step=0.05, value=1.0,
             hint=EXPLANATIONS["write"],
@@ -115,19 +116,15 @@ class Conflict:
         self.view = self._layout()
 
     def _layout(self) -> Any:  # noqa: ANN401
-        return box(
-            html(_HEAD + _EXPLAIN, classes=("head",)),
+        return _box(
+            _pane("head", text=_HEAD + _EXPLAIN),
             self._which,
             self._picture,
-            box(self._rate_words, self._rate, classes=("rate-row",)),
+            _box(self._rate_words, self._rate, classes=("rate-row",)),
             _named("3", "Sense", self._sense),
             _named("4", "Writer", self._writer),
-            box(self._write, self._project, classes=("pair",)),
-            box(
-                box(html("<span class='words'>mend</span>"), self._mending, classes=("mend",)),
-                self._balance,
-                classes=("pair", "mend-pair"),
-            ),
+            _box(self._write, self._project, classes=("pair",)),
+            _box(self._mending, self._balance, classes=("pair",)),
             classes=("card", "conflict"),
         )
 
@@ -145,9 +142,7 @@ class Conflict:
             self.session.say(_NO_TRIANGLE, refused=True)
             return
         path = loop(self.triangle, self._places(), clockwise=self._sense.value == CLOCKWISE)
-        self.session.inject(
-            Write(node=self._writing(), path=path, rate=round(float(self._rate.value), 6))
-        )
+        self.session.inject(Write(node=self._writing(), path=path, rate=round(self._speed(), 6)))
 
     def project(self) -> None:
         """Let every node remove the curl from what it knows."""
@@ -174,13 +169,15 @@ class Conflict:
         how = "as soon as they learn nothing new" if on else "on command"
         session.say(f"Run again: nodes mend {how}. What was injected is part of it.")
 
+    def _speed(self) -> float:
+        return float(self._rate.value or 0.0)
+
     def _writing(self) -> int:
         assert self.triangle is not None
         return int(self._writer.value) if self._writer.value is not None else self.triangle[0]
 
     def _places(self) -> NDArray[np.floating]:
-        places: NDArray[np.floating] = self.session.sim.flock.positions[:, :2]
-        return places
+        return self.session.sim.flock.positions[:, :2].astype(np.float64)
 
     # ------------------------------------------------------------------ what is shown
 
@@ -222,7 +219,7 @@ class Conflict:
         _say(
             self._rate_words,
             "<div class='row'><b><i>2</i>Rate <span class='wide'>around the loop</span></b>"
-            f"<b>{float(self._rate.value):.2f}</b></div>",
+            f"<b>{self._speed():.2f}</b></div>",
         )
         _say(self._picture, self._drawn())
 
@@ -263,8 +260,18 @@ class Conflict:
         return picture(path, self._places(), self._writing())
 
 
+def _pane(*classes: str, text: str = "") -> Any:  # noqa: ANN401
+    return html(text, classes=classes, stylesheets=[sheet(name) for name in ("panes", "curl")])
+
+
+def _box(*children: Any, classes: Sequence[str]) -> Any:  # noqa: ANN401
+    sheets = [sheet(name) for name in ("deck", "curl")]
+    return box(*children, classes=classes, stylesheets=sheets)
+
+
 def _named(number: str, name: str, widget: Any) -> Any:  # noqa: ANN401
-    return box(html(f"<b><i>{number}</i>{name}</b>", classes=("step",)), widget, classes=("named",))
+    said = _pane("step", text=f"<b><i>{number}</i>{name}</b>")
+    return _box(said, widget, classes=("named",))
 
 
 def _say(pane: Any, text: str) -> None:  # noqa: ANN401

@@ -9,7 +9,7 @@ from flockcore.kernel.fault_text import label
 from flockcore.kernel.faults import Clear, Command, Crash, Heal, Pause, Restart, Resume
 from flockcore.simulation import Simulation
 
-__all__ = ["Bar", "bars", "checkpoints", "decisions", "lanes", "ticks"]
+__all__ = ["Bar", "bars", "checkpoints", "decisions", "lanes", "settlements", "ticks"]
 
 _CHARACTER_PX = 6.5
 
@@ -103,6 +103,20 @@ def ticks(length: int, tick_us: int, most: int = 6) -> list[float]:
 def checkpoints(sim: Simulation) -> list[int]:
     """Return the ticks that have a checkpoint."""
     return sim._branch.history.ticks()
+
+
+def settlements(sim: Simulation) -> list[tuple[int, str]]:
+    """Return when flows were written and when they were mended, recorded future included.
+
+    What was written is "open": whether it contradicts anything shows once it has spread.
+    """
+    logs = sim.records.logs
+    marks = (("flow_writes", "open"), ("flow_settlements", "holds"))
+    return [
+        (tick, kind)
+        for name, kind in marks
+        for tick in dict.fromkeys(logs[name].rows()["tick"].tolist())
+    ]
 
 
 def decisions(sim: Simulation) -> list[tuple[int, str]]:

@@ -1,17 +1,21 @@
 """The timeline: what happens when, where the playhead stands, and how to move it."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import panel as pn
 from bokeh.events import Pan, PanStart, Tap
 from bokeh.models import ColumnDataSource, Range1d
 
+from flockcore.simulation import Simulation
 from flockpit.controls.spans import bars, checkpoints, decisions, lanes, ticks
 from flockpit.look.figures import FONT, SMALL, Paint, blank_figure
 from flockpit.look.tokens import VEIL_ALPHA, Theme
 from flockpit.look.widgets import box, html, words
 from flockpit.session import Session
 from flockpit.texts import clock, duration
+
+type Hint = tuple[str, tuple[str, ...], str]
 
 __all__ = ["Timeline"]
 
@@ -38,13 +42,26 @@ class Timeline:
         session: whose time it shows.
         time: the span in seconds, shared with every figure over time.
         theme: to begin with.
+        hints: keys that are named beside the title: an action, its keys, what it does.
+        decided: gives the marks of the middle row, each with its verdict's colour.
+        row: name of that row.
 
     Attributes:
         view: the card.
     """
 
-    def __init__(self, session: Session, time: Range1d, theme: Theme = "dark") -> None:
+    def __init__(
+        self,
+        session: Session,
+        time: Range1d,
+        theme: Theme = "dark",
+        *,
+        hints: Sequence[Hint] = _HINTS,
+        decided: Callable[[Simulation], list[tuple[int, str]]] = decisions,
+        row: str = "decisions",
+    ) -> None:
         self.session = session
+        self._hints, self._decided = hints, decided
         self._width_px = 1200.0
         self._time = time
         # Glyphs end at the frame, so the frame is wider than the span by half a label.
@@ -52,7 +69,7 @@ class Timeline:
         self._paint = Paint(theme)
         self._shown: tuple[object, ...] = ()
         self._title = html(classes=("timeline-title",))
-        names = "".join(f"<li>{name}</li>" for name in ("faults", "decisions", "checkpoints"))
+        names = "".join(f"<li>{name}</li>" for name in ("faults", row, "checkpoints"))
         self._bars = ColumnDataSource({name: [] for name in _BAR})
         self._names = ColumnDataSource({"x": [], "y": [], "text": []})
         self._crosses = ColumnDataSource({"x": [], "y": []})
@@ -231,7 +248,7 @@ class Timeline:
 
     def _update_decisions(self, seconds: float) -> None:
         found: dict[str, list[float]] = {kind: [] for kind in self._ballots}
-        for tick, kind in decisions(self.session.sim):
+        for tick, kind in self._decided(self.session.sim):
             found[kind].append(tick * seconds)
         for kind, source in self._ballots.items():
             if list(source.data["x"]) != found[kind]:
@@ -261,7 +278,7 @@ class Timeline:
         hints = "".join(
             f"<button data-do='{verb}'>{''.join(f'<kbd>{key}</kbd>' for key in keys)}"
             f"{f'<span>{text}</span>' if text else ''}</button>"
-            for verb, keys, text in _HINTS
+            for verb, keys, text in self._hints
         )
         return (
             f"<div class='row'><span><b class='title'>Timeline</b> <small>{recorded} recorded, "

@@ -14,6 +14,8 @@ from flockpit.texts import clock
 
 __all__ = ["Transport"]
 
+DECKS = ("Flock", "Curl")
+"""Names of the decks, in the order of their tabs."""
 _OPEN_FILE = "\0file"
 _CUSTOM = "\0custom"
 _MENU = (
@@ -86,6 +88,7 @@ class Transport:
         self._clock = html(classes=("clock-pane",))
         self._frame_rate = html(classes=("rate", "wide"))
         self._digest = html(classes=("digest-pane",))
+        self._tabs = html(_tabs_html(DECKS[0]), classes=("tabs-pane",))
         self.view = self._bar()
 
     def _bar(self) -> object:
@@ -96,10 +99,9 @@ class Transport:
             return button(label, verbs[verb], classes=classes, symbol=verb, hint=hint)
 
         brand = f"<div class='brand'>{icon('mark')}<span>flockpit</span></div>"
-        tabs = "<div class='tabs'><span aria-current='page'>Flock</span></div>"
         return box(
             html(brand, classes=("brand-pane",)),
-            html(tabs, classes=("tabs-pane",)),
+            self._tabs,
             box(classes=("spring",)),
             self._scenario,
             self._seed,
@@ -135,8 +137,9 @@ class Transport:
 
     # ------------------------------------------------------------------ what is shown
 
-    def update(self) -> None:
-        """Show where the run stands."""
+    def update(self, deck: str = DECKS[0]) -> None:
+        """Show where the run stands, and which deck is open."""
+        self._tabs.object = _tabs_html(deck)
         session, playback = self.session, self.session.playback
         playing = playback.playing
         for half, shown in ((self._play, not playing), (self._pause, playing)):
@@ -246,6 +249,15 @@ class Transport:
 
 def _title(name: str) -> str:
     return name.replace("-", " ").capitalize()
+
+
+def _tabs_html(deck: str) -> str:
+    tabs = "".join(
+        f"<button data-do='deck-{name}' title='{name} deck (G goes round)'"
+        f"{' aria-current="page"' if name == deck else ''}>{name}</button>"
+        for name in DECKS
+    )
+    return f"<div class='tabs'>{tabs}</div>"
 
 
 def _menu_html() -> str:

@@ -1,10 +1,11 @@
 """The Curl deck: what edges claim, where claims contradict each other, and how that is mended."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from flockcore.kernel.faults import Reconcile
 from flockcore.scenario import TourStop
 from flockpit.controls.conflict import Conflict
 from flockpit.controls.nodes import NodePanel
@@ -20,8 +21,10 @@ from flockpit.instruments.flow_residual import FlowResidual
 from flockpit.instruments.flow_share import FlowShare
 from flockpit.instruments.lamps import Lamps
 from flockpit.instruments.view import Choice, DeckView, Flow, Viewpoint
+from flockpit.look.assets import sheet
 from flockpit.look.tokens import Theme
-from flockpit.look.widgets import box, html
+from flockpit.look.widgets import box as plain_box
+from flockpit.look.widgets import html
 from flockpit.session import Session
 
 __all__ = ["CurlDeck"]
@@ -41,6 +44,11 @@ _FLOWS = {
     Viewpoint.TRUTH: Flow.PROJECTED,
 }
 """The three keys that choose a viewpoint elsewhere choose a flow here."""
+
+
+def box(*children: Any, classes: Sequence[str]) -> Any:  # noqa: ANN401
+    """Return a container that knows this deck's style sheet too."""
+    return plain_box(*children, classes=classes, stylesheets=[sheet("deck"), sheet("curl")])
 
 
 class CurlDeck(Deck):
@@ -152,9 +160,12 @@ class CurlDeck(Deck):
     def _focus(self, stop: TourStop) -> None:
         self.select(() if stop.focus is None else (stop.focus,))
         self.show(Flow.REPORTED)
-        hot = self.session.scenario.name == "hot-node"
+        balancing = any(
+            isinstance(fault, Reconcile) and fault.aim == "balance"
+            for fault in self.session.scenario.faults
+        )
         for tabs in self._tabs:
-            tabs.show("Queues" if hot else "Share")
+            tabs.show("Queues" if balancing else "Share")
 
     # ------------------------------------------------------------------ showing
 

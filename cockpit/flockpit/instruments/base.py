@@ -99,9 +99,10 @@ class Layer:
     key: Callable[[DeckView], Hashable] | None = None
 
 
-def pane(text: str = "", *, classes: Sequence[str] = ()) -> pn.pane.HTML:
-    """Return a pane of HTML that knows the instruments' style sheet."""
-    return html(text, classes=classes, stylesheets=[sheet("panes"), sheet("instruments")])
+def pane(text: str = "", *, classes: Sequence[str] = (), more: Sequence[str] = ()) -> pn.pane.HTML:
+    """Return a pane of HTML that knows the instruments' style sheet, and more of them."""
+    sheets = [sheet(name) for name in ("panes", "instruments", *more)]
+    return html(text, classes=classes, stylesheets=sheets)
 
 
 def frame(*children: Any, classes: Sequence[str]) -> pn.Column:  # noqa: ANN401
@@ -196,8 +197,8 @@ class Words(Instrument):
         view: the pane.
     """
 
-    def __init__(self, classes: Sequence[str] = ()) -> None:
-        self.view = pane(classes=("instrument", self.name, *classes))
+    def __init__(self, classes: Sequence[str] = (), more: Sequence[str] = ()) -> None:
+        self.view = pane(classes=("instrument", self.name, *classes), more=more)
 
     @abstractmethod
     def html(self, view: DeckView) -> str:

@@ -48,7 +48,7 @@ class FlowMap(FlockMap):
     ) -> None:
         self._pick = pick
         self._fill = LinearColorMapper(low=0.0, high=1.0)
-        self._empty = pane(classes=("flow-empty",))
+        self._empty = pane(classes=("flow-empty",), more=("curl",))
         super().__init__(select, theme)
         self.view.append(self._empty)
 
@@ -72,8 +72,8 @@ class FlowMap(FlockMap):
             **{name: LAYERS[name] for name in kept[2:]},
         }
 
-    def _legend(self) -> str:
-        return legend()
+    def _legend(self) -> Any:  # noqa: ANN401
+        return pane(legend(), classes=("map-legend",), more=("curl",))
 
     # ------------------------------------------------------------------ drawing
 

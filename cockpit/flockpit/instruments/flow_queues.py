@@ -36,6 +36,9 @@ class FlowQueues(Words):
 
     name: ClassVar[str] = "queues"
 
+    def __init__(self) -> None:
+        super().__init__(more=("curl",))
+
     def headline(self, view: DeckView) -> Headline:
         """Return how far queues are apart now, and how far balancing would leave them."""
         reading = read(view)

@@ -81,6 +81,9 @@ class FlowShare(Words):
 
     name: ClassVar[str] = "share"
 
+    def __init__(self) -> None:
+        super().__init__(more=("curl",))
+
     def headline(self, view: DeckView) -> Headline:
         """Return how many holes and edges the mesh has."""
         reading = read(view)

@@ -4,7 +4,8 @@ import pytest
 
 from flockcore.kernel.faults import Crash
 from flockcore.scenario import Scenario, TourStop
-from flockpit.decks.flock import FlockDeck, is_wide
+from flockpit.decks.deck import is_wide
+from flockpit.decks.flock import FlockDeck
 from flockpit.decks.slot import Slot
 from flockpit.decks.turns import PERIOD_S, Turns
 from flockpit.instruments.view import Viewpoint
@@ -94,7 +95,7 @@ def test_no_instrument_fails(session, deck):
     for _ in range(4):
         session.sim.run(30)
         deck.update(moving=False)
-    every = [deck._map, *deck._strips, *deck._slots.values()]
+    every = list(deck._slots())
     assert [slot.failure for slot in every] == [None] * len(every)
 
 
@@ -130,7 +131,7 @@ def test_both_themes(session, deck):
     deck.update(moving=False)
     deck.apply_theme("light")
     deck.update(moving=False)
-    every = [deck._map, deck._beside, *deck._strips, *deck._slots.values()]
+    every = list(deck._slots())
     assert [slot.failure for slot in every] == [None] * len(every)
 
 
