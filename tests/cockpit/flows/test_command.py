@@ -5,6 +5,7 @@ import io
 import json
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,16 @@ def test_the_example_is_told(capsys):
         "… and 54 more (--top 0 prints all)",
     ):
         assert words in out
+
+
+def test_the_readme_shows_what_is_told(capsys):
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    command, _, shown = readme.partition("    $ flockpit curl ")[2].partition("\n")
+    lines = [line[4:] for line in shown.partition("\n![")[0].rstrip().split("\n")]
+    _, out, _ = run(capsys, *command.split())
+    # A residual of rounding has other digits on another machine.
+    told = [line.partition(", relative residual")[0] for line in out.rstrip().split("\n")]
+    assert [line.partition(", relative residual")[0] for line in lines] == told
 
 
 def test_all_rows_are_told_when_asked_for(capsys):
