@@ -15,7 +15,7 @@ from flockpit.look.widgets import words as safe
 from flockpit.page import Cockpit
 from flockpit.session import Failure, Session, sentence
 
-__all__ = ["FIRST", "SCENARIO_FILE", "begin", "cockpit", "page", "serve"]
+__all__ = ["FIRST", "SCENARIO_FILE", "begin", "cockpit", "first_tick", "page", "serve"]
 
 FIRST = "split-brain"
 """The scenario that a page opens with."""
@@ -36,7 +36,7 @@ def begin(query: Mapping[str, str], *, file: str | None = None) -> Session:
     refusals: list[str] = []
     scenario = _scenario(query, file, refusals)
     session = Session(scenario, seed=_seed(query, refusals))
-    session.record_ahead(_telling_tick(scenario))
+    session.record_ahead(first_tick(scenario))
     if "run" in query:
         session.open(query["run"])
     elif refusals:
@@ -69,8 +69,11 @@ def _seed(query: Mapping[str, str], refusals: list[str]) -> int | None:
     return None
 
 
-def _telling_tick(scenario: Scenario) -> int:
-    """The tick of the tour's first stop at the map after something has happened."""
+def first_tick(scenario: Scenario) -> int:
+    """Return the tick at which a scenario is opened.
+
+    It is that of the tour's first stop at the map after something has happened.
+    """
     starts = [fault.start or 1 for fault in scenario.faults]
     first = min(starts, default=0)
     stops = [stop.tick for stop in scenario.tour if stop.view == "map" and stop.tick > first]
@@ -158,7 +161,7 @@ def cockpit(
         scenario = Scenario.load(scenario)
     register()
     session = Session(scenario, seed=seed)
-    session.record_ahead(_telling_tick(scenario))
+    session.record_ahead(first_tick(scenario))
     made = Cockpit(session, theme_of(theme), framed=True)
     if served():
         pn.config.js_files = {**pn.config.js_files, EXTENSION: route("js/cockpit.js")}

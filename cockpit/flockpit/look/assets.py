@@ -5,6 +5,7 @@ Installed, the files are package data (``flockpit/assets``); in a checkout they 
 ``panel serve`` needs no option; a notebook and a page without a server get their text.
 """
 
+import sys
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -56,10 +57,10 @@ def sheet(name: str) -> str:
         name: file name below `css`, without its ending.
 
     Returns:
-        An address on a server, the style sheet's text elsewhere.
+        An address on a server and in the static site, the style sheet's text elsewhere.
     """
     path = f"css/{name}.css"
-    return url(path) if served() else text(path)
+    return url(path) if served() or sys.platform == "emscripten" else text(path)
 
 
 def icon(name: str) -> str:
