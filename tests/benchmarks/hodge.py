@@ -272,7 +272,8 @@ def main():
         for kind in KINDS
         if kind in chosen.only
     }
-    print("Removing the curl of a random flow; all libraries with one thread")
+    print("Removing the curl of a random flow; all libraries with one thread. First projection is")
+    print("everything from the edges on; the peers get the finished matrix, set-up included.")
     print(f"before: {before}")
     print(f"after:  {machine()}")
     print_peers()
