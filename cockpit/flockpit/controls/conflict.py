@@ -12,21 +12,20 @@ from flockcore.kernel.fault_text import EXPLANATIONS
 from flockcore.kernel.faults import Reconcile, Write
 from flockpit.controls.conflict_picture import picture
 from flockpit.look.assets import sheet
-from flockpit.look.widgets import box, button, html, segments, slider, words
+from flockpit.look.widgets import box, button, html, rename, segments, slider, words
 from flockpit.session import Session
 from flockpit.texts import node
 
 __all__ = ["Conflict", "loop", "middle_triangle"]
 
 CLOCKWISE, COUNTER = "Clockwise", "Counter"
-BY_HAND, AUTOMATIC = "By hand", "Automatic"
 _HEAD = "<div class='row'><h2>Write a conflict</h2><kbd>W</kbd></div>"
 _EXPLAIN = (
     "<p class='words wide'>Adds the same rate along three edges that close a loop. No queue "
     "explains it, so no merge can keep it.</p>"
 )
 _NO_TRIANGLE = "This mesh has no triangle to write round."
-_MENDING = {"manual": BY_HAND, "automatic": AUTOMATIC}
+_MENDING = {"manual": "Automatic: off", "automatic": "Automatic: on"}
 
 type Triangle = tuple[int, int, int]
 
@@ -49,7 +48,9 @@ def loop(corners: Triangle, places: NDArray[np.floating], *, clockwise: bool) ->
 def middle_triangle(
     corners: NDArray[np.intp], places: NDArray[np.floating], up: NDArray[np.bool_]
 ) -> Triangle | None:
-    """Return the triangle of running nodes nearest to the middle of the mesh; None without one.
+    """Return a triangle of running nodes near the middle of the mesh; None without one.
+
+    Of the larger half of the triangles, so that there is something to see.
 
     Args:
         corners: of all triangles, shape (T, 3).
@@ -59,6 +60,10 @@ def middle_triangle(
     usable = corners[up[corners].all(axis=1)]
     if not len(usable):
         return None
+    one, two, three = (places[usable[:, place]].astype(np.float64) for place in range(3))
+    ahead, aside = two - one, three - one
+    area = np.abs(ahead[:, 0] * aside[:, 1] - ahead[:, 1] * aside[:, 0])
+    usable = usable[area >= np.median(area)]
     centre = (places.min(axis=0) + places.max(axis=0)) / 2.0
     away = ((places[usable].mean(axis=1) - centre) ** 2).sum(axis=1)
     a, b, c = usable[int(np.argmin(away))].tolist()
@@ -84,7 +89,7 @@ class Conflict:
         self._setting = False
         self._which = _pane("step")
         self._picture = _pane("conflict-picture", "wide")
-        self._rate_words = _pane("step")
+        self._rate_words = _pane("rate-words")
         self._rate = slider(
             "Rate around the loop", start=0.05, end=3.0, step=0.05, value=1.0,
             hint=EXPLANATIONS["write"],
@@ -98,12 +103,11 @@ class Conflict:
             ["n00"], "n00", label="Writer", hint="Whose log takes the entry, and so on which side"
         )
         self._writer.param.watch(self._changed, "value")
-        self._mending = segments(
-            [BY_HAND, AUTOMATIC], BY_HAND, label="Mending",
+        self._mending = button(
+            _MENDING["manual"], self.turn,
             hint="Automatic: a node projects once it has learned nothing new for a while. Changing "
             "this runs the scenario again, with all that was injected",
         )  # fmt: skip
-        self._mending.param.watch(self._mended, "value")
         self._write = button(
             "Write it  W", self.write, classes=("primary",), hint=EXPLANATIONS["write"]
         )
@@ -120,11 +124,11 @@ class Conflict:
             _pane("head", text=_HEAD + _EXPLAIN),
             self._which,
             self._picture,
-            _box(self._rate_words, self._rate, classes=("rate-row",)),
+            _box(_step("2", "Rate"), self._rate, self._rate_words, classes=("named", "rate-row")),
             _named("3", "Sense", self._sense),
             _named("4", "Writer", self._writer),
             _box(self._write, self._project, classes=("pair",)),
-            _box(self._mending, self._balance, classes=("pair",)),
+            _box(self._balance, self._mending, classes=("pair",)),
             classes=("card", "conflict"),
         )
 
@@ -151,6 +155,10 @@ class Conflict:
     def balance(self) -> None:
         """Let every node remove the curl and even the queues out."""
         self.session.inject(Reconcile(aim="balance"))
+
+    def turn(self) -> None:
+        """Change between mending on command and by itself."""
+        self.automatic(self.session.scenario.curl.reconcile == "manual")
 
     def automatic(self, on: bool) -> None:
         """Run the same scenario with nodes that mend by themselves, or wait for the command.
@@ -185,10 +193,6 @@ class Conflict:
         if not self._setting:
             self.session.touch()
 
-    def _mended(self, event: param.parameterized.Event) -> None:
-        if not self._setting:
-            self.automatic(event.new == AUTOMATIC)
-
     def _follow(self) -> None:
         """Mean a triangle that there is: another flock, or a leave, may have taken ours."""
         hodge = self.session.sim.hodge
@@ -205,9 +209,7 @@ class Conflict:
         """Show the triangle that is meant, and who would write."""
         self._follow()
         self._setting = True
-        mode = _MENDING[self.session.scenario.curl.reconcile]
-        if self._mending.value != mode:
-            self._mending.value = mode
+        rename(self._mending, _MENDING[self.session.scenario.curl.reconcile])
         self._update_writers()
         self._setting = False
         live = self.triangle is not None
@@ -218,8 +220,7 @@ class Conflict:
         _say(self._which, f"<div class='row'><b><i>1</i>Pick a triangle</b></div>{said}")
         _say(
             self._rate_words,
-            "<div class='row'><b><i>2</i>Rate <span class='wide'>around the loop</span></b>"
-            f"<b>{self._speed():.2f}</b></div>",
+            f"<b>{self._speed():.2f}</b>",
         )
         _say(self._picture, self._drawn())
 
@@ -249,9 +250,8 @@ class Conflict:
         across = len(set(self._sides().values())) > 1
         where = ": across the cut" if across else ""
         names = ", ".join(node(n) for n in self.triangle)
-        return (
-            f"<p class='words'>{names}{where} <span class='quiet'>click one in the mesh</span></p>"
-        )
+        hint = "<span class='quiet wide'>click one in the mesh</span>"
+        return f"<p class='words'>{names}{where} {hint}</p>"
 
     def _drawn(self) -> str:
         if self.triangle is None:
@@ -270,8 +270,11 @@ def _box(*children: Any, classes: Sequence[str]) -> Any:  # noqa: ANN401
 
 
 def _named(number: str, name: str, widget: Any) -> Any:  # noqa: ANN401
-    said = _pane("step", text=f"<b><i>{number}</i>{name}</b>")
-    return _box(said, widget, classes=("named",))
+    return _box(_step(number, name), widget, classes=("named",))
+
+
+def _step(number: str, name: str) -> Any:  # noqa: ANN401
+    return _pane("step", text=f"<b><i>{number}</i>{name}</b>")
 
 
 def _say(pane: Any, text: str) -> None:  # noqa: ANN401

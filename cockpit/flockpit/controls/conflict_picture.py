@@ -9,8 +9,8 @@ from flockpit.texts import node
 
 __all__ = ["picture"]
 
-_WIDE, _HIGH = 240.0, 104.0
-_BESIDE, _ABOVE = 56.0, 16.0
+_WIDE, _HIGH = 240.0, 96.0
+_BESIDE, _ABOVE = 48.0, 10.0
 """Room for the names."""
 _LEAST = 0.35
 """Height at the least, as a share of the width: a flat triangle would hide its own arrows."""

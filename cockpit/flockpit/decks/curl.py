@@ -93,6 +93,7 @@ class CurlDeck(Deck):
                 "conflict": lambda _: self.conflict.update(),
             }
         )
+        self._shown_of = ""
         self.cards = self._layout(overlays)
 
     def _timeline(self) -> Timeline:
@@ -160,6 +161,10 @@ class CurlDeck(Deck):
     def _focus(self, stop: TourStop) -> None:
         self.select(() if stop.focus is None else (stop.focus,))
         self.show(Flow.REPORTED)
+        self._open_telling()
+
+    def _open_telling(self) -> None:
+        """Show the card that tells most of this scenario."""
         balancing = any(
             isinstance(fault, Reconcile) and fault.aim == "balance"
             for fault in self.session.scenario.faults
@@ -170,6 +175,9 @@ class CurlDeck(Deck):
     # ------------------------------------------------------------------ showing
 
     def _update_main(self, view: DeckView) -> None:
+        if self._shown_of != self.session.scenario.name:
+            self._shown_of = self.session.scenario.name
+            self._open_telling()
         self._mesh.update(view)
 
     def _slots(self) -> Iterable[Slot]:

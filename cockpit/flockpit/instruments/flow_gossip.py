@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from flockcore.hodge.gossip import Partners
 from flockcore.hodge.operators import curl
 from flockcore.kernel.rng import Streams
-from flockpit.instruments.base import Columns, Figure, Headline, Layer, Number
+from flockpit.instruments.base import Columns, Figure, Headline, Layer, Number, pane, put
 from flockpit.instruments.figures import Scale, add_text, chart, label_axis, quiet_axis
-from flockpit.instruments.flow_norm import FLOOR, logarithm, power
+from flockpit.instruments.flow_norm import FLOOR, MARKS, logarithm
 from flockpit.instruments.flow_reading import Reading, absent, no_rows, read
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
@@ -131,23 +131,25 @@ class FlowGossip(Figure):
             "empty": Layer(_empty_columns, absent),
         }
         super().__init__(layers, theme)
-        marks = {float(mark): power(mark) for mark in (-9, -6, -3, 0)}
-        scale = Scale(FLOOR - 0.5, 2.0, marks)
-        self._figure = self._draw(scale)
-        self.view = self.compose(self._figure)
+        self._figure = self._draw(Scale(FLOOR - 0.5, 2.0, MARKS))
+        self._price = pane(classes=("flow-foot",), more=("curl",))
+        self.view = self.compose(self._figure, self._price)
 
     def _draw(self, scale: Scale) -> Any:  # noqa: ANN401
         made = chart(self.paint, Range1d(start=0.0, end=float(ROUNDS)), scale, bottom=22)
         axis = made.xaxis[0]
         quiet_axis(axis, self.paint)
-        label_axis(axis, [0.0, 10.0, 20.0, 30.0], "rounds")
+        label_axis(axis, [0.0, 15.0, 30.0], "rounds")
         for name, token in (("gossip", "text3"), ("projector", "gradient")):
             line = Line(x="x", y="y", line_width=2)
             made.add_glyph(self.sources[name], self.paint(line, line_color=token))
         for row, token in enumerate(("text2", "holds-text")):
             source = self.sources["labels"]
             view = _row(row)
-            add_text(made, self.paint, source, token, view=view, text_align={"value": "right"})
+            add_text(
+                made, self.paint, source, token, view=view,
+                text_align={"value": "right"}, y_offset=-11 if row else 11,
+            )  # fmt: skip
         add_text(made, self.paint, self.sources["empty"], "text2", text_align={"value": "center"})
         return made
 
@@ -182,9 +184,9 @@ class FlowGossip(Figure):
             return no_rows("x", "y", "text", "row")
         left, after = logarithm(np.array([found.gossip[-1], found.projected])).tolist()
         kept = "gossip keeps the curl" if left > -6 else "nothing to mend"
-        rows = [(left - 1.8 if left > -6 else left + 1.8, kept, 0)]
+        rows = [(left if left > -6 else -6.0, kept, 0)]
         if left > -6:
-            rows.append((after + 1.8, "projector, one round", 1))
+            rows.append((after, "projector, one round", 1))
         return {
             "x": [0.98 * ROUNDS] * len(rows),
             "y": [y for y, _, _ in rows],
@@ -193,19 +195,25 @@ class FlowGossip(Figure):
         }
 
     def headline(self, view: DeckView) -> Headline:
-        """Return what either way sends."""
+        """Return in how many rounds gossip comes to one flow."""
         found = self._contest(view)
-        if found is None:
-            return Headline("Gossip or project")
-        rounds = f"in {found.agreed} rounds" if found.agreed is not None else f"> {ROUNDS} rounds"
-        return Headline(
-            "Gossip or project",
-            (
-                Number(octets(found.gossip_bytes), "gossip"),
-                Number(octets(found.projector_bytes), "projector"),
-            ),
-            rounds if found.agreed != 0 else "",
-        )
+        if found is None or not found.agreed:
+            none = found is not None and found.agreed is None
+            return Headline("Gossip or project", (Number(f"> {ROUNDS}", "rounds"),) * none)
+        return Headline("Gossip or project", (Number(str(found.agreed), "rounds"),))
+
+    def update(self, view: DeckView) -> None:
+        """Show a view, and what either way sends."""
+        super().update(view)
+        found = self._contest(view)
+        said = ""
+        if found is not None:
+            price = ((found.gossip_bytes, "gossip"), (found.projector_bytes, "projector"))
+            both = "".join(
+                f"<span><b>{octets(sent)}</b> <small>{by}</small></span>" for sent, by in price
+            )
+            said = f"<div class='row'>{both}</div>"
+        put(self._price, said)
 
 
 def _row(value: int) -> CDSView:

@@ -73,7 +73,8 @@ class FlowMap(FlockMap):
         }
 
     def _legend(self) -> Any:  # noqa: ANN401
-        return pane(legend(), classes=("map-legend",), more=("curl",))
+        self._foot = pane(legend(), classes=("map-legend",), more=("curl",))
+        return self._foot
 
     # ------------------------------------------------------------------ drawing
 
@@ -102,11 +103,11 @@ class FlowMap(FlockMap):
             arc = MultiLine(xs="xs", ys="ys", line_width=width, line_cap="round")
             made.add_glyph(self.sources["arcs"], self.paint(arc, line_color=token))
         _arrowheads(made, self.sources["arc heads"], self.paint)
-        self._dot(made, "away", "x", 1.2, line="dead", width=3.2)
-        self._dot(made, "other", "circle", 1.5, fill="surface", line="text2", width=1.75)
-        self._dot(made, "same", "circle", 1.5, fill="text2", line="surface", width=1.5)
+        self._dot(made, "away", "x", 1.1, line="dead", width=3.2)
+        self._dot(made, "other", "circle", 1.2, fill="surface", line="text2", width=1.75)
+        self._dot(made, "same", "circle", 1.2, fill="text2", line="surface", width=1.5)
         chosen = Scatter(x="x", y="y", marker="circle", fill_alpha=0.0, line_width=2)
-        self._sized.append((chosen, lambda radius: 1.5 * radius + 9.0))
+        self._sized.append((chosen, lambda radius: 1.2 * radius + 10.0))
         made.add_glyph(
             self.sources["selection"], self.paint(chosen, line_color="ink"), level=_MOVING
         )
@@ -236,6 +237,8 @@ class FlowMap(FlockMap):
         """Show a view."""
         super().update(view)
         put(self._empty, empty(view))
+        reading = read(view)
+        put(self._foot, legend(reading.sharpest if reading else 0.0))
 
     def apply_theme(self, theme: Theme) -> None:
         """Change the colours."""

@@ -18,16 +18,23 @@ from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import DASHES, Theme
 
-__all__ = ["FLOOR", "CurlNorm", "columns", "logarithm", "power", "scale_of"]
+__all__ = ["FLOOR", "MARKS", "CurlNorm", "columns", "logarithm", "power", "scale_of"]
 
-FLOOR = -12
+FLOOR = -12.0
 """Power of ten at which a norm of 0 is drawn: the unit of the recorded norms."""
+_THRESHOLD = float(np.log10(CONSISTENT))
+_LABEL = 0.35
+"""Share of the figure's width that the threshold's name may take."""
 _DIGITS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def power(exponent: int) -> str:
     """Return a power of ten as it is written."""
     return f"10{str(exponent).translate(_DIGITS)}"
+
+
+MARKS = {FLOOR: "0", **{float(mark): power(mark) for mark in (-9, -6, -3, 0)}}
+"""Labelled values of a norm's logarithm; a norm of 0 has none, and stands at the foot."""
 
 
 def logarithm(norm: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -49,20 +56,24 @@ def scale_of(view: DeckView) -> Scale:
     highest = float(np.max(view.series("curl_written"), initial=0)) * CURL_UNIT
     highest = max(highest, float(np.max(view.series("curl_norm"), initial=0)) * CURL_UNIT)
     top = max(int(np.ceil(np.log10(highest))) if highest > 0 else 0, 0) + 0.6
-    return Scale(FLOOR - 0.5, top, {float(mark): power(mark) for mark in (-9, -6, -3, 0)})
+    return Scale(FLOOR - 0.5, top, MARKS)
 
 
 def _label_columns(view: DeckView) -> Columns:
-    """The name of the threshold, on the side of the figure where no line crosses it: x, y, text."""
+    """The name of the threshold, at the end of it that no line crosses: x, y, text, align."""
     found = columns(view)
     end = view.length * view.seconds
-    right = found["x"] > 0.55 * end
-    crossing = bool(np.ptp(found["held"][right] > -6)) if right.any() else False
+
+    def crossed(chosen: NDArray[np.bool_]) -> bool:
+        return len(np.unique(found["held"][chosen] > _THRESHOLD)) > 1
+
+    x = found["x"]
+    left = crossed(x > (1.0 - _LABEL) * end) and not crossed(x < _LABEL * end)
     return {
-        "x": [0.02 * end if crossing else 0.98 * end],
-        "y": [-7.2],
-        "text": [f"consistent below {power(-6)}"],
-        "align": ["left" if crossing else "right"],
+        "x": [0.02 * end if left else 0.98 * end],
+        "y": [_THRESHOLD],
+        "text": ["consistent below"],
+        "align": ["left" if left else "right"],
     }
 
 
@@ -77,11 +88,10 @@ class CurlNorm(Strip):
             "labels": Layer(_label_columns, while_recorded),
             "beside": of_beside(columns, "held"),
         }
-        marks = {float(mark): power(mark) for mark in (-9, -6, -3, 0)}
-        super().__init__(axis, layers, Scale(FLOOR - 0.5, 0.6, marks), theme)
+        super().__init__(axis, layers, Scale(FLOOR - 0.5, 0.6, MARKS), theme)
         source = self.sources["lines"]
         threshold = Span(
-            dimension="width", location=np.log10(CONSISTENT), line_width=1.5,
+            dimension="width", location=_THRESHOLD, line_width=1.5,
             line_dash=list(DASHES["threshold"]),
         )  # fmt: skip
         self.figure.add_layout(self.paint(threshold, line_color="holds"))
@@ -91,7 +101,7 @@ class CurlNorm(Strip):
         self.figure.add_glyph(source, self.paint(held, line_color="curl"))
         add_text(
             self.figure, self.paint, self.sources["labels"], "holds-text",
-            text_align={"field": "align"},
+            text_align={"field": "align"}, y_offset=10,
         )  # fmt: skip
         self.draw_beside()
         self.view = self.compose(self.figure)

@@ -6,7 +6,7 @@ import numpy as np
 from bokeh.models import CDSView, GroupFilter, Line, Range1d, Scatter
 from bokeh.models.annotations import Span
 
-from flockpit.instruments.base import Columns, Figure, Headline, Layer, Number
+from flockpit.instruments.base import Columns, Figure, Headline, Layer, Number, pane, put
 from flockpit.instruments.figures import (
     Scale,
     add_text,
@@ -60,7 +60,8 @@ class FlowResidual(Figure):
         super().__init__(layers, theme)
         marks = {float(mark): power(mark) for mark in (-12, -8, -4, 0)}
         self._figure = self._draw(Scale(_LOW, 1.2, marks))
-        self.view = self.compose(self._figure)
+        self._price = pane(classes=("flow-foot",), more=("curl",))
+        self.view = self.compose(self._figure, self._price)
 
     def _draw(self, scale: Scale) -> Any:  # noqa: ANN401
         made = chart(self.paint, Range1d(start=0.0, end=10.0), scale, bottom=22)
@@ -80,7 +81,7 @@ class FlowResidual(Figure):
             made.add_glyph(self.sources["ends"], end, view=mine)
             add_text(
                 made, self.paint, self.sources["ends"], "text2", view=mine,
-                text_align={"value": "right"}, x_offset=-4, y_offset=-14,
+                text_align={"field": "align"}, y_offset=-14,
             )  # fmt: skip
         add_text(made, self.paint, self.sources["empty"], "text2", text_align={"value": "center"})
         return made
@@ -97,13 +98,15 @@ class FlowResidual(Figure):
         return self._curves(view)[which]
 
     def _ends(self, view: DeckView) -> Columns:
-        rows: dict[str, list[Any]] = {"x": [], "y": [], "text": [], "which": []}
+        rows: dict[str, list[Any]] = {"x": [], "y": [], "text": [], "which": [], "align": []}
         for place, curve in enumerate(self._curves(view)):
             if len(curve["x"]):
                 rows["x"].append(float(curve["x"][-1]))
                 rows["y"].append(float(curve["y"][-1]))
                 rows["text"].append(_EQUATIONS[place])
                 rows["which"].append(place)
+                near = float(curve["x"][-1]) < 0.5 * self._figure.x_range.end
+                rows["align"].append("left" if near else "right")
         return rows
 
     def _empty(self, view: DeckView) -> Columns:
@@ -120,21 +123,23 @@ class FlowResidual(Figure):
         reading = read(view)
         if reading is None:
             return Headline("Solver residual")
-        solved = reading.held.solved
-        passes = max(self._passes(view), 0)
-        tone = "" if solved.converged else "violated"
-        return Headline(
-            "Solver residual",
-            (
-                Number(str(passes), "passes" if solved.converged else "passes, stopped", tone),
-                Number(f"{reading.held.took_ms:.1f}", "ms"),
-            ),
-        )
+        stopped = not reading.held.solved.converged
+        return Headline("Solver residual", (Number("", "stopped", "violated"),) * stopped)
 
     def update(self, view: DeckView) -> None:
         """Show a view."""
         most = float(max(self._passes(view), 5)) * 1.08
         if self._figure.x_range.end != most:
             self._figure.x_range.end = most
-            label_axis(self._axis, round_values(most / 1.08, 4), "passes")
+            label_axis(self._axis, round_values(most / 1.08, 3), "passes")
         super().update(view)
+        reading = read(view)
+        said = (
+            ""
+            if reading is None
+            else (
+                f"<div class='row'><span><b>{self._passes(view)}</b> <small>passes</small></span>"
+                f"<span><b>{reading.held.took_ms:.1f}</b> <small>ms</small></span></div>"
+            )
+        )
+        put(self._price, said)

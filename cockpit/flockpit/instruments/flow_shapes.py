@@ -134,7 +134,7 @@ def arcs(
     """Return an arc with an arrowhead in each triangle round which enough turns.
 
     The arc goes the way in which a positive flow goes round. A triangle that is too narrow for an
-    arc has none.
+    arc has none, nor has one that another arc lies on: triangles may overlap.
 
     Returns:
         xs, ys: one line an arc; x, y, angle: its arrowhead, as `arrows` has them.
@@ -150,8 +150,10 @@ def arcs(
     middle = (points * sides[:, :, None]).sum(axis=1) / around[:, None]
     radius = np.minimum(0.6 * 2.0 * np.abs(area) / around, _ARC_PX * per_px)
     fits = radius >= _LEAST_ARC_PX * per_px
-    middle, radius = middle[fits], radius[fits]
-    sense = np.sign(turn[chosen][fits] * area[fits])
+    clear = _apart(middle[fits], radius[fits], np.abs(turn[chosen][fits]))
+    kept = np.flatnonzero(fits)[clear]
+    middle, radius = middle[kept], radius[kept]
+    sense = np.sign(turn[chosen[kept]] * area[kept])
     # From the upper right all round to the right, with a gap in which the arrowhead stands.
     sweep = np.linspace(0.0, _SWEEP, _ARC_POINTS)
     angle = 0.35 * np.pi * sense[:, None] + sense[:, None] * sweep
@@ -165,6 +167,16 @@ def arcs(
         # A marker points upwards: along the tangent once the angle has been gone through.
         "angle": angle[:, -1] + np.where(sense > 0, 0.0, np.pi),
     }
+
+
+def _apart(middle: Floats, radius: Floats, size: Floats) -> Indices:
+    """Return which circles to keep so that none lies on another: of two the larger `size`."""
+    kept: list[int] = []
+    for one in np.argsort(-size, kind="stable").tolist():
+        gap = np.hypot(*(middle[kept] - middle[one]).T) - radius[kept] - radius[one]
+        if not (gap < 0).any():
+            kept.append(one)
+    return np.array(sorted(kept), dtype=np.intp)
 
 
 def corners_at(places: Floats, corners: Indices, place: tuple[float, float]) -> int | None:

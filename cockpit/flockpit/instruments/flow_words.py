@@ -4,7 +4,7 @@ import numpy as np
 
 from flockcore.hodge.reports import CONSISTENT
 from flockpit.instruments.base import Headline, Number
-from flockpit.instruments.flow_reading import NOTHING, Reading, absent, read, whose
+from flockpit.instruments.flow_reading import NOTHING, Parts, Reading, absent, read, whose
 from flockpit.instruments.view import DeckView, Flow
 from flockpit.look.assets import icon
 from flockpit.look.widgets import words
@@ -36,15 +36,29 @@ def headline(view: DeckView) -> Headline:
     """Return whose flow is shown, its curl norm and how many triangles have some."""
     reading = read(view)
     if reading is None:
-        return Headline(_TITLES[Flow.REPORTED], (), _EXPLAIN)
+        many = view.sim.hodge.state.mesh.plan.complex.triangle_count
+        return Headline(_TITLES[Flow.REPORTED], _numbers(0.0, 0, many), _EXPLAIN)
     parts = reading.shown(view.choice.flow)
-    many = int(np.count_nonzero(np.abs(parts.turn) > CONSISTENT))
-    norm = parts.curl_norm
-    numbers = (
-        Number(size(norm), "curl norm", "curl" if norm > CONSISTENT else "none"),
-        Number(count(many), f"of {count(len(parts.turn))} triangles"),
-    )
-    return Headline(_TITLES[view.choice.flow], numbers, f"{whose(view, reading)}: {_EXPLAIN}")
+    turned = int(np.count_nonzero(np.abs(parts.turn) > CONSISTENT))
+    numbers = _numbers(parts.curl_norm, turned, len(parts.turn))
+    first, more = _told(view, reading, parts)
+    return Headline(_TITLES[view.choice.flow], numbers, f"{first}; {more}")
+
+
+def _numbers(norm: float, turned: int, triangles: int) -> tuple[Number, Number]:
+    tone = "curl" if norm > CONSISTENT else "none"
+    unit = f"of {count(triangles)} triangles"
+    return Number(size(norm), "curl norm", tone), Number(count(turned), unit)
+
+
+def _told(view: DeckView, reading: Reading, parts: Parts) -> tuple[str, str]:
+    """Return what must be told about the flow, and what is told where there is room."""
+    stays = float(np.sqrt(np.sum(parts.harmonic**2)))
+    if stays <= CONSISTENT:
+        return whose(view, reading), _EXPLAIN
+    holes = reading.holes
+    round_ = f"harmonic {stays:.3g} round {holes} hole{'s' * (holes != 1)} stays"
+    return round_, f"no projection mends it; {whose(view, reading)}"
 
 
 def head(view: DeckView) -> str:
@@ -56,8 +70,9 @@ def head(view: DeckView) -> str:
     )
     reading = read(view)
     warning = _warning(reading) if reading is not None else ""
-    said = words(line.words)
-    text = warning or f"<p title='{said}'>{said}</p>"
+    first, _, more = line.words.partition("; ")
+    rest = f"<span class='wide'>; {words(more)}</span>" if more else ""
+    text = warning or f"<p title='{words(line.words)}'>{words(first)}{rest}</p>"
     return (
         f"<div class='map-head'><div><h2>{words(line.name)}</h2>{text}</div>"
         f"{_switch(view)}<div class='heroes'>{numbers}</div></div>"
@@ -87,10 +102,14 @@ def _switch(view: DeckView) -> str:
     return f"<div class='switch' role='group' aria-label='Flow'>{buttons}</div>"
 
 
-def legend() -> str:
-    """Return the legend below the mesh."""
+def legend(sharpest: float = 0.0) -> str:
+    """Return the legend below the mesh.
+
+    Args:
+        sharpest: the curl at the end of the colour scale.
+    """
     parts = "".join(
-        f"<span><i class='part {part}'></i>{part}<em>, {gloss}</em></span>"
+        f"<span><i class='part {part}'></i><span>{part}<em>, {gloss}</em></span></span>"
         for part, gloss in (
             ("gradient", "mergeable"),
             ("curl", "a local quarrel"),
@@ -101,7 +120,7 @@ def legend() -> str:
         f"<div class='legend flow'>{parts}"
         "<span class='wide'><i class='dot'></i>acts on another flow</span>"
         "<span class='wide'><i class='link cut'></i>cut</span>"
-        "<span class='scale'>|curl| 0<i class='curl'></i><u></u></span></div>"
+        f"<span class='scale'>|curl| 0<i class='ramp'></i>{size(sharpest)}</span></div>"
     )
 
 
