@@ -1,0 +1,129 @@
+"""Imports from a packed archive in memory; runs in the browser before anything else of ours.
+
+A package that is unpacked file by file costs a second, and every import of one of its modules a
+search of several folders. Here an archive stays as it came: a stored zip of byte code, whose
+modules are found by name in a dictionary. What is not code is written out, because libraries open
+such files by path.
+"""
+
+import io
+import marshal
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.readers import FileReader
+from pathlib import Path
+from types import CodeType, ModuleType, SimpleNamespace
+
+__all__ = ["Archive", "install", "watch"]
+
+_HEADER = 16
+"""Bytes before the code in a file of byte code."""
+_LOCAL = 30
+"""Bytes before the name in a zip's local header; our archives have no extra fields."""
+
+
+class Archive(MetaPathFinder, Loader):
+    """Finds and loads the modules of one archive.
+
+    Args:
+        data: the archive, stored, not compressed.
+        root: folder in which the modules claim to lie, and into which all else is written.
+    """
+
+    def __init__(self, data: bytes, root: Path) -> None:
+        self._data = memoryview(data)
+        self._root = root
+        self._places: dict[str, tuple[int, int]] = {}
+        self._packages: set[str] = set()
+        self._folders: set[str] = set()
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.infolist():
+                self._place(entry)
+
+    def _place(self, entry: zipfile.ZipInfo) -> None:
+        start = entry.header_offset + _LOCAL + len(entry.filename.encode())
+        end = start + entry.file_size
+        if not entry.filename.endswith(".pyc"):
+            path = self._root / entry.filename
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self._data[start:end])
+            return
+        name = entry.filename.removesuffix(".pyc").replace("/", ".")
+        if name.endswith(".__init__"):
+            name = name.removesuffix(".__init__")
+            self._packages.add(name)
+        self._places[name] = (start + _HEADER, end)
+        while "." in name:
+            name = name.rpartition(".")[0]
+            self._folders.add(name)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find a module of the archive."""
+        del path, target
+        folder = self._root.joinpath(*fullname.split("."))
+        if fullname not in self._places:
+            return self._namespace(fullname, folder) if fullname in self._folders else None
+        package = fullname in self._packages
+        origin = folder / "__init__.pyc" if package else folder.with_suffix(".pyc")
+        spec = ModuleSpec(fullname, self, origin=str(origin), is_package=package)
+        spec.has_location = True
+        if package:
+            spec.submodule_search_locations = [str(folder)]
+        return spec
+
+    def _namespace(self, fullname: str, folder: Path) -> ModuleSpec:
+        """A folder of modules that is a package all the same."""
+        spec = ModuleSpec(fullname, None, is_package=True)
+        spec.submodule_search_locations = [str(folder)]
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let Python make the module as usual."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run a module's code."""
+        code = self.get_code(module.__name__)
+        for watcher in _WATCHERS:
+            watcher()
+        exec(code, module.__dict__)
+
+    def get_code(self, name: str) -> CodeType:
+        """Return a module's code."""
+        start, end = self._places[name]
+        code: CodeType = marshal.loads(self._data[start:end])
+        return code
+
+    def get_source(self, name: str) -> None:
+        """There is no source."""
+
+    def is_package(self, name: str) -> bool:
+        """Tell whether a module is a package."""
+        return name in self._packages
+
+    def get_resource_reader(self, name: str) -> FileReader:
+        """Return what reads a package's data: it was written out."""
+        folder = self._root.joinpath(*name.split("."))
+        return FileReader(SimpleNamespace(path=str(folder / "__init__.py")))  # type: ignore[arg-type]
+
+
+_WATCHERS: list[Callable[[], object]] = []
+
+
+def watch(watcher: Callable[[], object]) -> None:
+    """Let something be called whenever a module is imported."""
+    _WATCHERS.append(watcher)
+
+
+def install(data: bytes, root: str) -> None:
+    """Let the modules of an archive be imported.
+
+    Args:
+        data: the archive.
+        root: a folder on the import path.
+    """
+    sys.meta_path.insert(0, Archive(bytes(data), Path(root)))

@@ -1,0 +1,52 @@
+"""What Panel expects of Pyodide and does not find there: set before Panel is imported.
+
+It leans on Panel's internals, which is why Panel is held to one minor version, and why the site's
+browser tests click, drag and draw.
+"""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+__all__ = ["PANEL_ROOT", "pandas_while_importing", "prepare"]
+
+PANEL_ROOT = "static/panel/"
+"""Where the site keeps Panel's style sheets; below it Panel looks for its version."""
+
+
+def prepare() -> None:
+    """Let Panel find its sheets on the site, and events their sentinel."""
+    os.environ["PANEL_CDN_ROOT"] = PANEL_ROOT
+    ffi = sys.modules.get("pyodide.ffi")
+    # Newer versions of Pyodide hand JavaScript's null over as this; ours hands over None.
+    if ffi is not None and not hasattr(ffi, "jsnull"):
+        vars(ffi)["jsnull"] = object()
+
+
+@contextmanager
+def pandas_while_importing() -> Iterator[None]:
+    """Let `import pandas` give a module that is nearly empty.
+
+    Panel imports it, on Pyodide alone, to replace two of its readers. Nothing else asks for it, and
+    it would be 5.7 MB.
+    """
+    if importlib.util.find_spec("pandas") is not None:
+        yield
+        return
+    stand_in = ModuleType("pandas")
+    stand_in.__spec__ = ModuleSpec("pandas", None)
+    vars(stand_in).update(read_csv=_refuse, read_json=_refuse)
+    sys.modules["pandas"] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
+
+
+def _refuse(*_args: Any, **_more: Any) -> Any:  # noqa: ANN401
+    raise ModuleNotFoundError("pandas is not part of the site")

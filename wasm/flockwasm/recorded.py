@@ -1,0 +1,85 @@
+"""What is recorded natively while the site is built: a run to look at, and digests to compare."""
+
+from typing import Any
+
+import numpy as np
+
+from flockcore.flock.fields import Component
+from flockcore.flock.fixed import ONE
+from flockcore.scenario import Scenario
+from flockcore.simulation import Simulation
+
+__all__ = ["EVERY", "digests", "recording"]
+
+EVERY = 25
+"""Ticks between two recorded digests."""
+_SHORT = 12
+"""Hexadecimal digits kept of each."""
+_STEP = 5
+"""Ticks between two frames of the recorded run."""
+_LEVELS = 10
+
+
+def recording(name: str = "split-brain", first: int = 150, last: int = 1000) -> dict[str, Any]:
+    """Return frames of a real run, small enough to be in the page before Python is up.
+
+    Args:
+        name: of the scenario.
+        first: tick of the first frame.
+        last: tick before which the frames end.
+    """
+    sim = Simulation(Scenario.load(name))
+    sim.run(first)
+    places = sim.flock.positions.astype(float)
+    low, high = places.min(axis=0), places.max(axis=0)
+    elected = sim.flock.elected_peers()
+    near = np.repeat(np.arange(len(elected)), elected.shape[1])
+    far = elected.reshape(-1)
+    pairs = {(min(a, b), max(a, b)) for a, b in zip(near.tolist(), far.tolist(), strict=True)}
+    frames: list[dict[str, Any]] = []
+    sides: list[int] = []
+    while sim.tick < last:
+        frames.append(_frame(sim))
+        if frames[-1]["cut"] and not sides:
+            sides = sim.flock.sides().tolist()
+        sim.run(_STEP)
+    scale = 1000 / float((high - low).max())
+    doubt = [index for index, frame in enumerate(frames) if frame["cut"]]
+    return {
+        "title": f"Recorded run: {sim.scenario.title.lower()}, seed {sim.schedule[0][1]}",
+        "extent": [round(value) for value in ((high - low) * scale).tolist()],
+        "places": [[round(x), round(y)] for x, y in ((places - low) * scale).tolist()],
+        "links": sorted(pair for pair in pairs if pair[0] >= 0),
+        "sides": sides or [0] * len(places),
+        "still": doubt[len(doubt) // 8] if doubt else 0,
+        "frames": frames,
+    }
+
+
+def _frame(sim: Simulation) -> dict[str, Any]:
+    belief = np.minimum(sim.flock.majority_belief(), 9)
+    load = sim.flock.region.values[Component.LOAD] * (_LEVELS - 1) // ONE
+    return {
+        "ms": sim.now_us // 1000,
+        "cut": bool(sim.flock.sides().any()),
+        "belief": "".join(map(str, belief.tolist())),
+        "field": "".join(map(str, np.clip(load, 0, _LEVELS - 1).tolist())),
+    }
+
+
+def digests(tick_of_page: dict[str, int]) -> dict[str, dict[str, Any]]:
+    """Run every scenario, and return the beginnings of its digests by tick, and its seed.
+
+    Args:
+        tick_of_page: for each scenario, a tick more to be recorded.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    for name in Scenario.names():
+        sim = Simulation(Scenario.load(name))
+        wanted = {*range(0, sim.scenario.ticks + 1, EVERY), tick_of_page[name]}
+        found: dict[str, Any] = {"seed": sim.schedule[0][1]}
+        for tick in sorted(wanted):
+            sim.run(tick - sim.tick)
+            found[str(tick)] = sim.digest()[:_SHORT]
+        made[name] = found
+    return made

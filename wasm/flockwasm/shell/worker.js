@@ -1,0 +1,241 @@
+// Runs Python beside the page: fetches the runtime, checks every byte of it, starts the cockpit, and
+// carries messages between the two. A module worker, from a file of its own: no eval on the page.
+
+const HERE = new URL("./", import.meta.url)
+const SITE = "/lib/python3.12/site-packages"
+const native = self.fetch.bind(self)
+
+let python = null
+let cockpit = null
+
+function tell(kind, content = {}) {
+  self.postMessage({kind, ...content})
+}
+
+// ------------------------------------------------------------------ files
+
+class FileFault extends Error {}
+
+function hex(buffer) {
+  return [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("")
+}
+
+function base64(hexadecimal) {
+  const bytes = hexadecimal.match(/../g).map((pair) => String.fromCharCode(parseInt(pair, 16)))
+  return btoa(bytes.join(""))
+}
+
+// Where the page is not served securely the browser lends no SHA-256, but checks one while fetching.
+async function answer(file) {
+  const options = self.crypto?.subtle ? {} : {integrity: `sha256-${base64(file.sha256)}`}
+  let response
+  try {
+    response = await native(new URL(file.path, HERE), options)
+  } catch (error) {
+    throw new FileFault(`${file.path} cannot be fetched, or is damaged (${error.message}).`)
+  }
+  if (!response.ok) {
+    throw new FileFault(`${file.path} is missing: the server answers ${response.status}.`)
+  }
+  return response
+}
+
+async function check(file, bytes) {
+  if (bytes.byteLength !== file.size) {
+    throw new FileFault(
+      `${file.path} is damaged: it has ${bytes.byteLength} bytes instead of ${file.size}.`,
+    )
+  }
+  if (!self.crypto?.subtle) return
+  if (hex(await self.crypto.subtle.digest("SHA-256", bytes)) !== file.sha256) {
+    throw new FileFault(`${file.path} is damaged: its SHA-256 is not the recorded one.`)
+  }
+}
+
+async function read(file, body, progress) {
+  const bytes = new Uint8Array(file.size)
+  const reader = body.getReader()
+  let size = 0
+  for (;;) {
+    const {done, value} = await reader.read()
+    if (done) break
+    if (size + value.length <= file.size) bytes.set(value, size)
+    size += value.length
+    progress(value.length)
+  }
+  if (size !== file.size) {
+    throw new FileFault(`${file.path} is damaged: it has ${size} bytes instead of ${file.size}.`)
+  }
+  await check(file, bytes)
+  return bytes
+}
+
+class Loader {
+  constructor(files) {
+    this.files = files
+    this.contents = new Map()
+    this.counts = new Map()
+    for (const file of files) {
+      const count = this.counts.get(file.phase) ?? {done: 0, total: 0}
+      count.total += file.size
+      this.counts.set(file.phase, count)
+    }
+    this.told = 0
+  }
+
+  // All at once: the browser shares the line among them.
+  begin() {
+    for (const file of this.files) {
+      const content = this.fetch(file)
+      content.catch(() => {})
+      this.contents.set(file.path, content)
+    }
+  }
+
+  async fetch(file) {
+    const response = await answer(file)
+    const progress = (size) => this.count(file.phase, size)
+    if (!file.path.endsWith(".wasm")) return {bytes: await read(file, response.body, progress)}
+    const [compiled, counted] = response.body.tee()
+    const headers = {"Content-Type": "application/wasm"}
+    return {
+      streamed: new Response(compiled, {headers}),
+      checked: read(file, counted, progress).then(() => {}),
+    }
+  }
+
+  count(phase, size) {
+    const count = this.counts.get(phase)
+    count.done += size
+    const now = performance.now()
+    if (now - this.told < 50 && count.done < count.total) return
+    this.told = now
+    tell("progress", {phase, ...count})
+  }
+
+  async bytes(path) {
+    return (await this.contents.get(path)).bytes
+  }
+
+  async module(path) {
+    const url = URL.createObjectURL(
+      new Blob([await this.bytes(path)], {type: "text/javascript"}),
+    )
+    try {
+      return await import(url)
+    } finally {
+      URL.revokeObjectURL(url)
+    }
+  }
+
+  // What the runtime fetches by itself, it gets from here.
+  async respond(path) {
+    const content = await this.contents.get(path)
+    return content.streamed ?? new Response(content.bytes)
+  }
+}
+
+// ------------------------------------------------------------------ start
+
+async function start({site, query}) {
+  const loader = new Loader(site.files)
+  loader.begin()
+  self.fetch = (resource, options) => {
+    const url = String(resource.url ?? resource)
+    const path = url.startsWith(HERE.href) ? url.slice(HERE.href.length) : null
+    return loader.contents.has(path) ? loader.respond(path) : native(resource, options)
+  }
+  tell("phase", {phase: "runtime"})
+  const [{loadPyodide}] = await Promise.all([
+    loader.module("pyodide/pyodide.mjs"),
+    loader.module("pyodide/pyodide.asm.js"),
+  ])
+  python = await loadPyodide({
+    indexURL: new URL("pyodide/", HERE).href,
+    enableRunUntilComplete: false,
+    stdout: (text) => console.log(text),
+    stderr: (text) => console.warn(text),
+    env: {HOME: "/home/pyodide", PYTHONHASHSEED: "0"},
+  })
+  await (await loader.contents.get("pyodide/pyodide.asm.wasm")).checked
+  tell("phase", {phase: "numpy"})
+  python.runPython(new TextDecoder().decode(await loader.bytes("pyodide/packed.py")))
+  await unpack(loader, site.archives.numpy)
+  python.runPython("import numpy")
+  await unpack(loader, site.archives.ours)
+  tell("phase", {phase: "cockpit"})
+  countImports(site.imports)
+  const digests = new TextDecoder().decode(await loader.bytes("boot/digests.json"))
+  const begin = python.pyimport("flockwasm.inside.start")
+  cockpit = begin.start(tellJson, post, digests)
+  tell("phase", {phase: "tick"})
+  const made = JSON.parse(cockpit.begin(JSON.stringify(query)))
+  tell("document", made)
+}
+
+async function unpack(loader, path) {
+  const install = python.globals.get("install")
+  const bytes = python.toPy(await loader.bytes(path))
+  try {
+    install(bytes, SITE)
+  } finally {
+    bytes.destroy()
+    install.destroy()
+  }
+}
+
+function countImports(total) {
+  let done = 0
+  const watch = python.globals.get("watch")
+  watch(() => {
+    done += 1
+    if (done % 16 === 0) tell("progress", {phase: "cockpit", done: Math.min(done, total), total})
+  })
+  watch.destroy()
+}
+
+// ------------------------------------------------------------------ messages
+
+function tellJson(kind, text) {
+  tell(kind, {content: JSON.parse(text)})
+}
+
+function post(text, names, parts) {
+  const buffers = parts.toJs({create_pyproxies: false}).map((part) => part.slice().buffer)
+  self.postMessage({kind: "patch", text, names: names.toJs(), buffers}, buffers)
+}
+
+const HANDLERS = {
+  start,
+  shown() {
+    cockpit.shown()
+  },
+  patch({text}) {
+    try {
+      cockpit.receive(text)
+    } finally {
+      tell("idle")
+    }
+  },
+  ping({number}) {
+    tell("pong", {number})
+  },
+}
+
+function fail(error) {
+  const text = String(error?.message ?? error)
+  const lines = text.trim().split("\n")
+  tell("failure", {
+    reason: lines[lines.length - 1],
+    trace: String(error?.stack ?? text),
+    file: error instanceof FileFault,
+  })
+}
+
+self.addEventListener("message", async ({data}) => {
+  try {
+    await HANDLERS[data.kind](data)
+  } catch (error) {
+    fail(error)
+  }
+})
