@@ -288,7 +288,8 @@ class Heartbeat:
         dead = (last + self._life <= now) | (before == Health.UNKNOWN)
         after = _SUSPECT + dead
         self.health.reshape(-1)[due] = after
-        last += np.where(dead, _FAR, self._life)
+        # Of two plain integers numpy would make 32-bit ones in the browser.
+        last += np.where(dead, np.int64(_FAR), np.int64(self._life))
         self.deadline.reshape(-1)[due] = last
         if not dead.any():
             return Transitions(due, before, after, len(due))
