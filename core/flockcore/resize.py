@@ -72,7 +72,9 @@ def resize_fault(fault: Fault, old: int, new: int) -> Fault:
         if rule is keys.NODE:
             changes[item.name] = _resize_node(value, old, new)
         elif rule is keys.PATH:
-            changes[item.name] = tuple(_resize_node(one, old, new) for one in value)
+            # Two of its nodes may fall together in a smaller flock.
+            mapped = dict.fromkeys(_resize_node(one, old, new) for one in value)
+            changes[item.name] = tuple(mapped)
         elif rule in (keys.NODES, keys.LINKS):
             changes[item.name] = resize_nodes(value, old, new)
         elif rule is keys.GROUPS:

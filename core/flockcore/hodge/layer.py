@@ -176,9 +176,11 @@ class Hodge(Layer):
     @staticmethod
     def _steps(fault: Write) -> Integers:
         path = np.array(fault.path, dtype=np.int64)
+        if fault.shape == "star":
+            return np.stack([np.full(len(path) - 1, path[0]), path[1:]], axis=1)
         steps = np.stack([path, np.roll(path, -1)], axis=1)
         # There and back again along one edge is no loop.
-        return steps if fault.closed and len(path) > 2 else steps[:-1]
+        return steps if fault.shape == "loop" and len(path) > 2 else steps[:-1]
 
     def _along(self, fault: Write) -> tuple[Integers, Indices, Integers]:
         steps = self._steps(fault)

@@ -189,7 +189,10 @@ def _lift(fault: f.Lift) -> str:
 
 
 def _write(fault: f.Write) -> str:
-    way = "round" if fault.closed else "along"
+    if fault.shape == "star":
+        far = _people(fault.path[1:])
+        return f"Node {fault.node} writes a rate of {fault.rate:.4g} from {fault.path[0]} to {far}."
+    way = "round" if fault.shape == "loop" else "along"
     return f"Node {fault.node} writes a rate of {fault.rate:.4g} {way} {_people(fault.path)}."
 
 

@@ -113,14 +113,16 @@ class Lift(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Write(Command):
-    """A node appends to its log of edge flows: a rate along a path of joined nodes.
+    """A node appends to its log of edge flows: a rate along edges of the mesh.
 
     Attributes:
         node: The writer.
-        path: Nodes, each joined to the next.
-        rate: Flow added along each edge, in the direction of the path.
-        closed: Go on from the last node to the first: what circulates is curl, which no merge of
-            logs can explain away.
+        path: Nodes that edges join.
+        rate: Flow added along each edge.
+        shape: "loop" goes from each node to the next and from the last one to the first: what
+            circulates is curl, which no merge of logs can explain away. "path" ends at the last
+            node. "star" goes from the first node to each of the others: if these are all its
+            neighbours, the flow is a gradient.
     """
 
     kind_name: ClassVar[str] = "write"
@@ -128,7 +130,7 @@ class Write(Command):
     node: int = field(metadata=rules.ruled(keys.NODE))
     path: tuple[int, ...] = field(metadata=rules.ruled(keys.PATH))
     rate: float = field(default=1.0, metadata=rules.ruled(keys.RATE))
-    closed: bool = field(default=True, metadata=rules.ruled(rules.FLAG))
+    shape: str = field(default="loop", metadata=rules.ruled(keys.SHAPE))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -195,7 +195,7 @@ def test_projection_keeps_every_nodes_total_and_balancing_evens_queues():
 
     corners = triangle(sim)
     sim.inject(Write(node=corners[0], path=corners, rate=0.75))
-    sim.inject(Write(node=corners[1], path=corners[:2], rate=0.5, closed=False))
+    sim.inject(Write(node=corners[1], path=corners[:2], rate=0.5, shape="path"))
     sim.run(60)
     before = totals()
     sim.inject(Reconcile())
@@ -206,6 +206,18 @@ def test_projection_keeps_every_nodes_total_and_balancing_evens_queues():
     queues = sim.flock.own[0] / 65536.0 * 32.0
     assert np.ptp(queues + totals()) < 1e-6, "queues after one unit of time"
     assert sim.hodge.curl_norm(0) < 1e-9
+
+
+def test_a_star_to_all_neighbours_is_a_gradient():
+    sim = flock_of(ticks=20)
+    ends = sim.hodge.state.mesh.plan.complex.edges
+    near = set(ends[(ends == 3).any(axis=1)].reshape(-1).tolist()) - {3}
+    sim.inject(Write(node=3, path=(3, *sorted(near)), rate=0.5, shape="star"))
+    sim.run(30)
+    known = sim.hodge.knowledge(9)
+    assert np.count_nonzero(known.flow) == len(near)
+    assert np.allclose(known.parts.gradient, known.flow)
+    assert sim.hodge.curl_norm(9) < 1e-12
 
 
 def test_seeking_and_forking_lead_to_the_same_replicas():
@@ -360,7 +372,7 @@ def test_events_and_statistics_tell_what_was_written():
 def test_lamps_tell_of_a_solver_stopped_early_and_of_parts_that_are_none():
     sim = flock_of(Storm(start=5, every=3), nodes=40, seed=3, ticks=80)
     first, second = sim.hodge.state.mesh.plan.complex.edges[7].tolist()
-    sim.inject(Write(node=first, path=(first, second), rate=2.0, closed=False))
+    sim.inject(Write(node=first, path=(first, second), rate=2.0, shape="path"))
     sim.run(30)
     names = ("Parts are orthogonal", "Node totals kept", "Solver converged")
     assert {verdict(sim, name).status for name in names} == {Status.HOLDS}
