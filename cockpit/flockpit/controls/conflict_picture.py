@@ -10,10 +10,10 @@ from flockpit.texts import node
 __all__ = ["picture"]
 
 _WIDE, _HIGH = 240.0, 96.0
-_BESIDE, _ABOVE = 48.0, 10.0
+_BESIDE, _ABOVE = 44.0, 18.0
 """Room for the names."""
-_LEAST = 0.35
-"""Height at the least, as a share of the width: a flat triangle would hide its own arrows."""
+_LEAST = 0.5
+"""Extent at the least, as a share of the other one: a flat triangle would hide its own arrows."""
 
 
 def _seats(places: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -21,12 +21,22 @@ def _seats(places: NDArray[np.floating]) -> NDArray[np.float64]:
     points = np.asarray(places, dtype=np.float64)
     points = points - points.min(axis=0)
     span = np.maximum(np.ptp(points, axis=0), 1e-9)
+    points *= np.maximum(span, _LEAST * span.max()) / span
     span = np.maximum(span, _LEAST * span.max())
     room = np.array([_WIDE - 2 * _BESIDE, _HIGH - 2 * _ABOVE])
     points = points * (room / span).min()
     points += (room - np.ptp(points, axis=0)) / 2.0 + np.array([_BESIDE, _ABOVE])
     points[:, 1] = _HIGH - points[:, 1]
     return points
+
+
+def _beside(
+    points: NDArray[np.float64], place: int, middle: NDArray[np.float64]
+) -> tuple[str, float, float]:
+    """Return how a corner's name is anchored, and how far it stands to the right and below."""
+    if place == int(np.argsort(points[:, 0], kind="stable")[1]):
+        return "middle", 0.0, 17.0 if points[place, 1] > middle[1] else -9.0
+    return ("start", 9.0, 4.0) if points[place, 0] >= middle[0] else ("end", -9.0, 4.0)
 
 
 def picture(path: Sequence[int], places: NDArray[np.floating], writer: int) -> str:
@@ -50,12 +60,11 @@ def picture(path: Sequence[int], places: NDArray[np.floating], writer: int) -> s
             f"<path d='M-5,-5 L6,0 L-5,5 Z' transform='translate({x:.1f} {y:.1f}) "
             f"rotate({turn:.1f})' class='arrow'/>"
         )
-        side = "start" if start[0] >= middle[0] else "end"
-        shift = 10 if side == "start" else -10
+        side, right, down = _beside(points, place, middle)
         css = " writer" if path[place] == writer else ""
         names.append(
             f"<circle cx='{start[0]:.1f}' cy='{start[1]:.1f}' r='5' class='corner{css}'/>"
-            f"<text x='{start[0] + shift:.1f}' y='{start[1] + 4:.1f}' text-anchor='{side}'>"
+            f"<text x='{start[0] + right:.1f}' y='{start[1] + down:.1f}' text-anchor='{side}'>"
             f"{node(path[place])}</text>"
         )
     return (

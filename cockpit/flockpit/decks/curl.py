@@ -135,6 +135,7 @@ class CurlDeck(Deck):
             self._evidence.objects = [pair, *cards]
         else:
             self._evidence.objects = self._tabbed([small, large])
+        self._open_telling()
 
     def _beside(self, slot: Slot, view: DeckView) -> None:
         if self._wide or any(tabs.shown is slot for tabs in self._tabs):

@@ -243,7 +243,8 @@ class FlowMap(FlockMap):
     def apply_theme(self, theme: Theme) -> None:
         """Change the colours."""
         super().apply_theme(theme)
-        self._fill.palette = interp_palette(tuple(CURL_MAP[theme]), 256)
+        # Its last step is so near white that it turns grey where the fill lets the mesh through.
+        self._fill.palette = interp_palette(tuple(CURL_MAP[theme][:-1]), 256)
 
 
 def _arrowheads(made: Any, source: Any, paint: Paint) -> None:  # noqa: ANN401

@@ -55,10 +55,19 @@ def _told(view: DeckView, reading: Reading, parts: Parts) -> tuple[str, str]:
     """Return what must be told about the flow, and what is told where there is room."""
     stays = float(np.sqrt(np.sum(parts.harmonic**2)))
     if stays <= CONSISTENT:
-        return whose(view, reading), _EXPLAIN
+        return _whose(view, reading), _EXPLAIN
     holes = reading.holes
     round_ = f"harmonic {stays:.3g} round {holes} hole{'s' * (holes != 1)} stays"
-    return round_, f"no projection mends it; {whose(view, reading)}"
+    return round_, f"no projection mends it; {_whose(view, reading)}"
+
+
+def _whose(view: DeckView, reading: Reading) -> str:
+    if view.choice.flow is Flow.GOSSIP:
+        flows = reading.versions
+        return (
+            f"the mean of {flows} flow{'s' * (flows != 1)} that {int(reading.up.sum())} nodes hold"
+        )
+    return whose(view, reading)
 
 
 def head(view: DeckView) -> str:
