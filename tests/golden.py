@@ -38,6 +38,14 @@ FILES = (
     "shivya/hodge_errors",
     "shivya/bridge",
     "shivya/bench_gossip",
+    "barrier/policies",
+    "barrier/traces_small",
+    "barrier/schedules",
+    "barrier/fuzz_runs",
+    "barrier/errors",
+    "barrier/invariant_mutants",
+    "barrier/exhaustive",
+    "barrier/reachable",
 )
 
 
