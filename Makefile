@@ -19,13 +19,16 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test lint format unit ui numpy2 bench browser environment lock clean
+.PHONY: help serve site test lint format unit ui numpy2 bench browser environment lock clean
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 serve: environment ## the cockpit, at http://localhost:5006 (PORT=... for another port)
 	.venv/bin/flockpit serve --port $(PORT)
+
+site: environment ## the same without a server: a folder of static files in build/site (RUNTIME=folder)
+	$(PY) -m flockwasm site --out build/site $(if $(RUNTIME),--runtime $(RUNTIME))
 
 test: lint unit ui numpy2 ## everything: lint, types, import rules, tests with coverage, browser, numpy 2.0.2
 

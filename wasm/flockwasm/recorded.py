@@ -1,15 +1,21 @@
 """What is recorded natively while the site is built: a run to look at, and digests to compare."""
 
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import flockcore
 from flockcore.flock.fields import Component
 from flockcore.flock.fixed import ONE
+from flockcore.presets import text
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
 
-__all__ = ["EVERY", "digests", "recording"]
+__all__ = ["EVERY", "digests", "kept_digests", "recording"]
 
 EVERY = 25
 """Ticks between two recorded digests."""
@@ -65,6 +71,27 @@ def _frame(sim: Simulation) -> dict[str, Any]:
         "belief": "".join(map(str, belief.tolist())),
         "field": "".join(map(str, np.clip(load, 0, _LEVELS - 1).tolist())),
     }
+
+
+def kept_digests(tick_of_page: dict[str, int], cache: Path) -> bytes:
+    """Return `digests` as JSON; they are taken anew only when the engine or a scenario changed.
+
+    Args:
+        tick_of_page: as for `digests`.
+        cache: folder in which they are kept.
+    """
+    key = sha256(np.__version__.encode() + json.dumps(tick_of_page).encode())
+    for path in sorted(Path(flockcore.__file__).parent.rglob("*.py")):
+        key.update(path.read_bytes())
+    for name in Scenario.names():
+        key.update(text(name).encode())
+    kept = cache / f"digests-{key.hexdigest()[:16]}.json"
+    if not kept.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        part = kept.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(digests(tick_of_page), separators=(",", ":")))
+        part.replace(kept)
+    return kept.read_bytes()
 
 
 def digests(tick_of_page: dict[str, int]) -> dict[str, dict[str, Any]]:

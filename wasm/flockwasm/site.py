@@ -13,7 +13,7 @@ from flockpit.app import first_tick
 from flockwasm import bundle, recorded
 from flockwasm.errors import SiteError
 from flockwasm.inside.standins import PANEL_ROOT
-from flockwasm.runtime import NUMPY, RUNTIME, fetch
+from flockwasm.runtime import NUMPY, RUNTIME, cache_folder, fetch
 
 __all__ = ["IMPORTS", "build"]
 
@@ -119,7 +119,7 @@ def _looks() -> dict[str, bytes]:
     files[f"{extension}/js/cockpit.js"] = (_ASSETS / "js" / "cockpit.js").read_bytes()
     shown = {name: first_tick(Scenario.load(name)) for name in Scenario.names()}
     files["boot/recording.json"] = _dump(recorded.recording())
-    files["boot/digests.json"] = _dump(recorded.digests(shown))
+    files["boot/digests.json"] = recorded.kept_digests(shown, cache_folder())
     return files
 
 

@@ -98,10 +98,9 @@ class Loader {
     if (!file.path.endsWith(".wasm")) return {bytes: await read(file, response.body, progress)}
     const [compiled, counted] = response.body.tee()
     const headers = {"Content-Type": "application/wasm"}
-    return {
-      streamed: new Response(compiled, {headers}),
-      checked: read(file, counted, progress).then(() => {}),
-    }
+    const checked = read(file, counted, progress).then(() => {})
+    checked.catch(() => {})
+    return {streamed: new Response(compiled, {headers}), checked}
   }
 
   count(phase, size) {
@@ -128,6 +127,14 @@ class Loader {
     }
   }
 
+  // What is wrong with a file, which is the reason for whatever failed afterwards.
+  async fault() {
+    const checks = [...this.contents.values()].map(async (content) => (await content).checked)
+    const patience = new Promise((done) => setTimeout(done, 5000, []))
+    const results = await Promise.race([Promise.allSettled(checks), patience])
+    return results.find(({reason}) => reason instanceof FileFault)?.reason
+  }
+
   // What the runtime fetches by itself, it gets from here.
   async respond(path) {
     const content = await this.contents.get(path)
@@ -140,6 +147,14 @@ class Loader {
 async function start({site, query}) {
   const loader = new Loader(site.files)
   loader.begin()
+  try {
+    await startFrom(loader, site, query)
+  } catch (error) {
+    throw (await loader.fault()) ?? error
+  }
+}
+
+async function startFrom(loader, site, query) {
   self.fetch = (resource, options) => {
     const url = String(resource.url ?? resource)
     const path = url.startsWith(HERE.href) ? url.slice(HERE.href.length) : null

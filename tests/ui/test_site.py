@@ -1,0 +1,194 @@
+"""The static site in a real browser: no server but one for files, no other machine, no errors."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from flockcore.scenario import Scenario
+from flockcore.simulation import Simulation
+from flockpit.session import Session
+from flockwasm.site import build
+from ui.conftest import collect
+from ui.sitedesk import BOOT_MS, STEP_MS, Shelf, Visitor, seats, stocked
+
+CALM = "calm-flock"
+
+
+@pytest.fixture(scope="session")
+def site_folder(tmp_path_factory):
+    """The site, built once."""
+    folder = tmp_path_factory.mktemp("site") / "site"
+    build(folder, quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shelf(site_folder, tmp_path_factory):
+    """The site on a plain server, below its root."""
+    served = Shelf(stocked(site_folder, tmp_path_factory.mktemp("served")))
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def visit(browser, browser_context_args, shelf):
+    """One page for all tests that can share it: Python comes up but once."""
+    context = browser.new_context(**browser_context_args, service_workers="block")
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    complaints = []
+    collect(context, complaints)
+    visitor = Visitor(context.new_page(), shelf.url)
+    visitor.open()
+    yield visitor, complaints
+    context.close()
+
+
+@pytest.fixture
+def visitor(visit):
+    """The shared page; it must not complain."""
+    visitor, complaints = visit
+    complaints.clear()
+    yield visitor
+    assert complaints == []
+
+
+@pytest.fixture
+def flock(visitor):
+    """The shared page, at the first tick of a flock in which nothing happens by itself."""
+    visitor.page.keyboard.press("Escape")
+    visitor.choose("equivocator")
+    visitor.choose(CALM)
+    return visitor
+
+
+# ---------------------------------------------------------------- the cockpit
+
+
+def test_the_cockpit_comes_up_as_recorded_natively(visitor):
+    assert visitor.page.title() == "flockpit"
+    expect(visitor.map).to_be_visible()
+    expect(visitor.clock).to_contain_text("paused")
+    tick = visitor.tick
+    assert tick > 0
+    foot = visitor.page.locator("#same")
+    expect(foot).to_have_text(f"tick {tick}: identical to native", timeout=STEP_MS)
+    sim = Simulation(Scenario.load("split-brain"))
+    sim.run(tick)
+    assert sim.digest()[:12] in visitor.page.locator("#digest").inner_text()
+
+
+def test_a_click_selects_a_node_and_a_button_crashes_it(flock):
+    places, *_ = seats(CALM)
+    flock.leap(3)
+    flock.click_node(places, 5)
+    expect(flock.page.locator(".card.node")).to_contain_text("n05", timeout=STEP_MS)
+    flock.page.get_by_role("button", name="Crash", exact=True).click()
+    expect(flock.notice).to_contain_text("crash", timeout=STEP_MS)
+
+
+def test_a_lasso_cuts_silence_kills_and_healing_mends(flock):
+    _, side, ring = seats(CALM)
+    flock.leap(5)
+    flock.page.keyboard.press("l")
+    expect(flock.page.get_by_text("Draw round nodes on the map.")).to_be_visible(timeout=STEP_MS)
+    flock.drag(flock.map, ring)
+    expect(flock.notice).to_contain_text("partition", timeout=STEP_MS)
+    flock.leap(2)
+    flock.until(lambda: flock.pairs("SUSPECT"), "silence across the cut is SUSPECT")
+    flock.leap(5)
+    flock.until(lambda: flock.pairs("DEAD"), "silence across the cut is DEAD")
+    assert len(side) > 1
+    flock.page.keyboard.press("h")
+    expect(flock.notice).to_contain_text("heal", timeout=STEP_MS)
+    flock.leap(4)
+    flock.until(lambda: flock.pairs("DEAD") == 0, "the dead are back")
+
+
+def test_dragging_the_timeline_goes_back(flock):
+    flock.leap(6)
+    tick_us = Scenario.load(CALM).tick_us
+    flock.drag(flock.timeline, [(tick * tick_us / 1e6, 70) for tick in (60, 40, 20)])
+    flock.until(lambda: abs(flock.tick - 20) <= 3, "the drag ended at tick 20")
+
+
+def test_play_lets_time_pass_and_keys_are_heard_meanwhile(flock):
+    flock.page.keyboard.press(" ")
+    flock.until(lambda: flock.tick > 10, "ticks pass")
+    expect(flock.clock).to_contain_text("playing")
+    flock.page.keyboard.press(" ")
+    expect(flock.clock).to_contain_text("paused", timeout=STEP_MS)
+
+
+def test_a_link_of_the_site_reopens_natively(flock):
+    flock.leap(2)
+    flock.page.keyboard.press("p")
+    expect(flock.notice).to_contain_text("partition", timeout=STEP_MS)
+    flock.leap(2)
+    flock.page.keyboard.press("s")
+    expect(flock.notice).to_contain_text("Link copied", timeout=STEP_MS)
+    address = urlsplit(flock.page.url)
+    (token,) = parse_qs(address.query)["run"]
+    session = Session(Scenario.load("split-brain"))
+    session.open(token)
+    while session.busy:
+        session.advance()
+    assert session.checked == "identical"
+    assert session.tick == 40
+
+
+# ---------------------------------------------------------------- links, offline, death
+
+
+def test_a_native_link_opens_offline_survives_a_dead_worker_and_says_so(page, shelf):
+    session = Session(Scenario.load(CALM))
+    session.step(30)
+    session.advance(1e6)
+    visitor = Visitor(page, shelf.url)
+    visitor.open(f"run={session.token()}")
+    expect(visitor.notice).to_contain_text("identical", timeout=STEP_MS)
+    visitor.at_tick(30)
+    page.wait_for_selector("html[data-offline=ready]", state="attached", timeout=BOOT_MS)
+
+    visitor.leap(1)
+    expect(page.locator("#digest")).to_contain_text("tick 40", timeout=STEP_MS)
+    (worker,) = [worker for worker in page.workers if "worker.js" in worker.url]
+    shelf.down = True
+    asked = len(shelf.asked)
+    try:
+        worker.evaluate("self.close()")
+        expect(page.locator("#word")).to_contain_text("goes on from tick 40", timeout=BOOT_MS)
+        visitor.live()
+        visitor.at_tick(40)
+
+        page.goto(shelf.url)
+        visitor.live()
+        assert visitor.tick > 0
+    finally:
+        shelf.down = False
+    assert {*shelf.asked[asked:]} <= {"sw.js"}, "all else came from the browser's own store"
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+BROKEN = [
+    ("lost", "pyodide/flockpit.zip", "is missing"),
+    ("damaged", "pyodide/python_stdlib.zip", "is damaged"),
+    ("lost", "static/js/panel.min.js", "missing or damaged"),
+    ("lost", "worker.js", "missing or damaged"),
+]
+
+
+@pytest.mark.expects_console_errors
+@pytest.mark.parametrize(("how", "path", "words"), BROKEN)
+def test_a_broken_file_is_named_with_what_to_do(page, shelf, how, path, words):
+    with shelf.without(**{how: [path]}):
+        page.goto(shelf.url)
+        card = page.locator("#failure")
+        expect(card).to_be_visible(timeout=BOOT_MS)
+        expect(card.locator("#reason")).to_contain_text(path)
+        expect(card.locator("#reason")).to_contain_text(words)
+        expect(card.locator("#advice")).to_contain_text("Load the page again")
+        card.get_by_role("button", name="Copy the details").click()
+        expect(card.get_by_role("button", name="Copied")).to_be_visible()
