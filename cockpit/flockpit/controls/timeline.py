@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import panel as pn
 from bokeh.events import Pan, PanStart, Tap
 from bokeh.models import ColumnDataSource, Range1d
 
 from flockcore.simulation import Simulation
 from flockpit.controls.spans import bars, checkpoints, decisions, lanes, ticks
-from flockpit.look.figures import FONT, SMALL, Paint, blank_figure
+from flockpit.look.figures import FONT, SMALL, Paint, blank_figure, plot
 from flockpit.look.tokens import VEIL_ALPHA, Theme
 from flockpit.look.widgets import box, html, words
 from flockpit.session import Session
@@ -85,7 +84,7 @@ class Timeline:
         self.view = box(
             self._title,
             html(f"<ul class='rows'>{names}</ul>", classes=("row-names",)),
-            pn.pane.Bokeh(self._figure, margin=0, sizing_mode="stretch_both", css_classes=["plot"]),
+            plot(self._figure),
             classes=("card", "timeline"),
         )
 

@@ -15,7 +15,7 @@ from bokeh.models import ColumnDataSource
 
 from flockpit.instruments.view import DeckView
 from flockpit.look.assets import sheet
-from flockpit.look.figures import Paint
+from flockpit.look.figures import Paint, plot
 from flockpit.look.tokens import Theme
 from flockpit.look.widgets import box, html, words
 
@@ -163,8 +163,7 @@ class Figure(Instrument):
 
     def compose(self, figure: Any, *more: Any) -> pn.Column:  # noqa: ANN401
         """Return headline, figure and what stands below them as one component."""
-        plot = pn.pane.Bokeh(figure, margin=0, sizing_mode="stretch_both", css_classes=["plot"])
-        return frame(self.line, plot, *more, classes=("instrument", self.name))
+        return frame(self.line, plot(figure), *more, classes=("instrument", self.name))
 
     def update(self, view: DeckView) -> None:
         """Assign the sources of the layers whose key has changed, and the headline."""

@@ -113,8 +113,8 @@ class CurlNorm(Strip):
         return Headline(
             "Curl norm",
             (
-                Number(size(norm), "now", "curl" if norm > CONSISTENT else "none"),
-                Number(str(versions), f"version{'s' * (versions != 1)} of the logs"),
+                Number(size(norm), "at worst", "curl" if norm > CONSISTENT else "none"),
+                Number(str(versions), f"version{'s' * (versions != 1)}"),
             ),
             "dotted: of all that was written",
         )

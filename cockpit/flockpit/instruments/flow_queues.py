@@ -48,7 +48,7 @@ class FlowQueues(Words):
         return Headline(
             "Queues",
             (
-                Number(f"{spread(found.projected, reading.up):.1f}", "apart, projected"),
+                Number(f"{spread(found.projected, reading.up):.1f}", "apart"),
                 Number(f"{spread(found.balanced, reading.up):.1f}", "balanced", "holds"),
             ),
         )

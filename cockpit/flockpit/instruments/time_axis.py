@@ -9,7 +9,7 @@ from bokeh.models.annotations import BoxAnnotation, Span
 
 from flockpit.instruments.figures import LEFT, RIGHT, Scale, add_text, chart, round_values
 from flockpit.instruments.view import DeckView
-from flockpit.look.figures import Paint, blank_figure
+from flockpit.look.figures import Paint, blank_figure, plot
 from flockpit.look.tokens import DASHES, VEIL_ALPHA, Theme
 
 __all__ = ["TimeAxis", "foot_columns"]
@@ -73,7 +73,7 @@ class TimeAxis:
             if source is self._pill:
                 glyph.update(text_font_style="bold", padding=[6, 3], border_radius=4)
                 self.paint(glyph, background_fill_color="ink")
-        return pn.pane.Bokeh(made, margin=0, sizing_mode="stretch_width", css_classes=["foot"])
+        return plot(made, "stretch_width", css="foot")
 
     def update(self, view: DeckView) -> None:
         """Move the playhead, and what depends on the span."""

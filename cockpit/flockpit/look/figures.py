@@ -7,12 +7,13 @@ token it came from; changing the theme sets them all anew.
 from collections.abc import Iterable
 from typing import Any
 
+import panel as pn
 from bokeh.models import Range1d
 from bokeh.plotting import figure
 
 from flockpit.look.tokens import SANS, SIZES, THEMES, Theme
 
-__all__ = ["FONT", "SMALL", "Paint", "blank_figure"]
+__all__ = ["FONT", "SMALL", "Paint", "blank_figure", "plot"]
 
 FONT = SANS.replace('"', "'")
 SMALL = f"{SIZES['small'][0]}px"
@@ -85,3 +86,17 @@ def blank_figure(
     made.grid.visible = False
     paint(made, background_fill_color="surface", border_fill_color="surface")
     return made
+
+
+class _Plot(pn.pane.Bokeh):
+    """A figure that hears again once it is back: Panel deafens what is taken off a page."""
+
+    def _cleanup(self, root: Any = None) -> None:  # noqa: ANN401
+        kept = self.object._callbacks, self.object._event_callbacks
+        super()._cleanup(root)
+        self.object._callbacks, self.object._event_callbacks = kept
+
+
+def plot(figure: Any, sizing_mode: str = "stretch_both", *, css: str = "plot") -> pn.pane.Bokeh:  # noqa: ANN401
+    """Return the component that shows a figure; it can be taken off the page and put on again."""
+    return _Plot(figure, margin=0, sizing_mode=sizing_mode, css_classes=[css])
