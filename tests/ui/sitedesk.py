@@ -138,9 +138,10 @@ class Visitor:
         expect(self.clock).to_contain_text(re.compile(rf"tick {tick:,}(?!\d)"), timeout=STEP_MS)
 
     def pairs(self, state):
-        """Expect, and return, the number of pairs in which one holds the other SUSPECT or DEAD."""
-        head = self.page.locator(".instrument.heartbeats").first
-        found = re.search(rf"([\d,]+)\s*{state}", head.inner_text())
+        """Return the number of pairs in which one holds the other SUSPECT or DEAD."""
+        # What is in shadow trees is in this text, too.
+        said = self.page.locator(".instrument.heartbeats").first.aria_snapshot()
+        found = re.search(rf"([\d,]+)\s*{state}", said)
         return int(found[1].replace(",", "")) if found else None
 
     def until(self, condition, what, seconds=30):

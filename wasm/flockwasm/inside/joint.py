@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bokeh.core.json_encoder import serialize_json
-from bokeh.core.serialization import Serialized, Serializer
+from bokeh.core.serialization import Buffer, Serialized, Serializer
+from bokeh.core.types import ID
 from bokeh.document import Document
 from bokeh.document.events import DocumentChangedEvent, DocumentPatchedEvent
 
@@ -44,9 +45,16 @@ class Joint:
         doc.on_change(self._changed)
         doc.unhold()
 
-    def receive(self, patch: str) -> None:
-        """Take a patch from the page."""
-        self._doc.apply_json_patch(json.loads(patch), setter=_PAGE)
+    def receive(self, patch: str, arrays: Sequence[bytes] = ()) -> None:
+        """Take a patch from the page.
+
+        Args:
+            patch: its JSON, in which arrays are named `page-0` and so on.
+            arrays: their contents, in order.
+        """
+        buffers = [Buffer(id=ID(f"page-{at}"), data=data) for at, data in enumerate(arrays)]
+        content = json.loads(patch)
+        self._doc.apply_json_patch(Serialized(content=content, buffers=buffers), setter=_PAGE)
 
     def _changed(self, event: DocumentChangedEvent) -> None:
         if not isinstance(event, DocumentPatchedEvent) or event.setter == _PAGE:

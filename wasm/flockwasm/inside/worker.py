@@ -74,12 +74,17 @@ class Worker:
         self._cockpit.start_here()
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
-    def receive(self, patch: str) -> None:
-        """Take a change from the page; whatever comes of it, the run goes on."""
+    def receive(self, patch: str, arrays: Any) -> None:  # noqa: ANN401
+        """Take a change from the page; whatever comes of it, the run goes on.
+
+        Args:
+            patch: as JSON.
+            arrays: what it names, as an array of the browser's.
+        """
         assert self._cockpit is not None
         assert self._joint is not None
         try:
-            self._joint.receive(patch)
+            self._joint.receive(patch, [array.to_bytes() for array in arrays])
         except Exception as error:
             self._cockpit.session.fail("answering the page", error)
 

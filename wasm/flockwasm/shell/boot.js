@@ -205,7 +205,7 @@ class Half {
     const patch = this.doc.create_json_patch(this.waiting)
     this.waiting = []
     this.busy = true
-    this.worker.postMessage({kind: "patch", text: JSON.stringify(patch, plain)})
+    this.worker.postMessage({kind: "patch", ...written(patch)})
   }
 
   idle() {
@@ -219,13 +219,15 @@ class Half {
   }
 }
 
-// Arrays travel in base64: what a page sends is small.
-function plain(_key, value) {
-  const buffer = value?.buffer instanceof ArrayBuffer ? value.buffer : null
-  if (buffer === null || ArrayBuffer.isView(value)) return value
-  let text = ""
-  for (const byte of new Uint8Array(buffer)) text += String.fromCharCode(byte)
-  return btoa(text)
+// Arrays travel beside the text, which names them.
+function written(patch) {
+  const buffers = []
+  const text = JSON.stringify(patch, (_key, value) => {
+    if (ArrayBuffer.isView(value) || !(value?.buffer instanceof ArrayBuffer)) return value
+    buffers.push(value.buffer)
+    return {id: `page-${buffers.length - 1}`}
+  })
+  return {text, buffers}
 }
 
 async function show({doc, root}) {

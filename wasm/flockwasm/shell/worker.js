@@ -225,9 +225,9 @@ const HANDLERS = {
   shown() {
     cockpit.shown()
   },
-  patch({text}) {
+  patch({text, buffers}) {
     try {
-      cockpit.receive(text)
+      cockpit.receive(text, buffers.map((buffer) => new Uint8Array(buffer)))
     } finally {
       tell("idle")
     }
