@@ -7,7 +7,6 @@ Run i takes cell i mod 12 of the suite and draws from the generator seeded with
 from __future__ import annotations
 
 import operator
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -16,7 +15,7 @@ import numpy as np
 from flockcore.barrier.codes import Phase
 from flockcore.barrier.invariants import check_original, check_schedule, check_stricter
 from flockcore.barrier.mersenne import Twister
-from flockcore.barrier.outcome import predict
+from flockcore.barrier.outcome import failures, predict
 from flockcore.barrier.report import COLUMNS, Report, Results, Violation, summed
 from flockcore.barrier.suite import SUITE, Cell
 from flockcore.barrier.traces import Traces, run
@@ -102,6 +101,7 @@ class Campaign:
         first: int = 0,
         stop: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> Report:
         """Make the runs `first` to `stop` - 1, all of them unless given.
 
@@ -111,11 +111,12 @@ class Campaign:
             first: Number of the first run.
             stop: Number after the last one.
             progress: Called with the number of runs made and to be made, after each block of runs.
+            clock: Returns seconds, as ``time.perf_counter``; without one the report says 0.
 
         Raises:
             FlockError: runs that the campaign does not have.
         """
-        began = time.perf_counter()
+        began = clock() if clock else 0.0
         end = self.runs if stop is None else stop
         if not 0 <= first <= end <= self.runs:
             raise FlockError(f"runs {first} to {end}; 0 to {self.runs} is allowed, in this order")
@@ -135,7 +136,7 @@ class Campaign:
             seed=self.seed,
             suite=tuple(cell.name for cell in self.suite),
             violations=tally.violations,
-            seconds=time.perf_counter() - began,
+            seconds=clock() - began if clock else 0.0,
             stopped=stopped,
         )
 
@@ -153,9 +154,9 @@ class Campaign:
 
     def _work(self, policy: Policy, group: list[_Run], tally: _Tally) -> None:
         """Run and check runs under one policy, and note what they came to."""
-        words = np.stack([one.schedule.word for one in group])
-        orders = np.stack([one.schedule.order for one in group])
-        failed = np.count_nonzero(words, axis=1)
+        words = _rows([one.schedule.word for one in group])
+        orders = _rows([one.schedule.order for one in group])
+        failed = failures(words)
         ready = self.hosts - failed
         traces = self.engine(policy, words, early=self.early)
         outcome = predict(policy, words, early=self.early)
@@ -164,22 +165,19 @@ class Campaign:
         )
         checks |= check_stricter(traces, hosts=self.hosts, policy=policy, early=self.early)
         checks |= check_schedule(traces, words=words, orders=orders, outcome=outcome)
-        passed = np.stack(list(checks.values()))
-        for row in np.flatnonzero(~passed.all(axis=0)).tolist():
+        passed = np.logical_and.reduce(list(checks.values()))
+        for row in np.flatnonzero(~passed).tolist():
             broken = tuple(name for name, fine in checks.items() if not fine[row])
             tally.violations.append(self._violation(group[row], broken, _last(traces, row)))
         last = np.minimum(traces.last, max(len(traces.phase) - 1, 0))
-        columns = (
-            [one.number for one in group],
-            [one.cell for one in group],
-            traces.phase[last],
-            traces.ready[last],
-            traces.failed[last],
-            traces.length,
-            ready,
-            failed,
+        rows = np.empty((len(group), len(COLUMNS)), dtype=np.int64)
+        for row, one in enumerate(group):
+            rows[row, :2] = one.number, one.cell
+        rows[:, 2], rows[:, 3], rows[:, 4] = (
+            one[last] for one in (traces.phase, traces.ready, traces.failed)
         )
-        tally.rows.append(np.stack([np.asarray(one, dtype=np.int64) for one in columns], axis=1))
+        rows[:, 5], rows[:, 6], rows[:, 7] = traces.length, ready, failed
+        tally.rows.append(rows)
         tally.names += [(policy.name, one.schedule.name) for one in group]
 
     def _violation(
@@ -195,6 +193,10 @@ class Campaign:
             checks=checks,
             last=last,
         )
+
+
+def _rows[T: np.generic](arrays: list[NDArray[T]]) -> NDArray[T]:
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def _by_policy(block: list[_Run]) -> dict[Policy, list[_Run]]:

@@ -38,6 +38,7 @@ STRICTER = ("phase_word", "fresh_start", "single_steps", "final_repeats", "held_
 """Checks that the original lacks."""
 
 _I, _B, _C, _F = 0, 1, 2, 3
+_NONE = np.zeros(0, dtype=np.intp)
 
 
 def permits(policy: Policy, ready: Integers, failed: Integers, prov: Integers) -> Mask:
@@ -137,25 +138,28 @@ def check_stricter(
     look = _Look(traces)
     phase, ready, failed, prov = traces.phase, traces.ready, traces.failed, traces.prov
     before, after = phase[:-1], phase[1:]
-    waits = (before == _B) & (after == _B)
-    ends = (before == _B) & (after >= _C)
+    inner = before == _B
+    waits = inner & (after == _B)
+    ends = inner & (after >= _C)
     opens = (before == _I) & (after == _B)
-    more_ready, more_failed, fewer = np.diff(ready), np.diff(failed), prov[:-1] - prov[1:]
-    single = (fewer == 1) & (more_ready + more_failed == 1) & (more_ready * more_failed == 0)
-    same = (more_ready == 0) & (more_failed == 0) & (fewer == 0)
+    more_ready, more_failed = ready[1:] - ready[:-1], failed[1:] - failed[:-1]
+    # One of the two is 1 and the other 0.
+    single = ((more_ready | more_failed) == 1) & (more_ready != more_failed)
+    single &= prov[:-1] - prov[1:] == 1
     first = look.first_points()
     fresh = (ready[first] == 0) & (failed[first] == 0) & (prov[first] == hosts)
-    held = permits(policy, ready[:-1], failed[:-1], prov[:-1]) | (prov[:-1] <= 0)
+    held = permits(policy, ready[:-1], failed[:-1], prov[:-1])
+    held |= prov[:-1] <= 0
     if early:
         held |= _out_of_reach(policy, ready[:-1], failed[:-1], prov[:-1])
     word = look.runs_without_step(~(waits | ends | opens))
     word &= (look.first_phase() == _I) & (look.last_phase() >= _C) & (look.last_phase() <= _F)
+    opened = look.runs_without_points(look.changed(opens))
     return {
         "phase_word": word,
-        "fresh_start": look.runs_without_points(first[~fresh])
-        & look.runs_without_step(opens & ~same),
+        "fresh_start": look.runs_without_points(first[~fresh]) & opened,
         "single_steps": look.runs_without_step(waits & ~single),
-        "final_repeats": look.runs_without_step(ends & ~same),
+        "final_repeats": look.runs_without_points(look.changed(ends)),
         "held_back": look.runs_without_step(waits & held),
     }
 
@@ -175,13 +179,11 @@ def check_schedule(
         orders: Hosts in the order of the reports, shape (K, n), if they are known.
         outcome: The prediction, if there is one.
     """
-    runs, hosts = words.shape
+    runs = len(words)
     follows = np.array([_follows(traces, run, words[run]) for run in range(runs)], dtype=np.bool_)
     once = follow_form = np.ones(runs, dtype=np.bool_)
     if orders is not None:
-        rows = np.arange(runs, dtype=np.intp)[:, None] * hosts
-        counts = np.bincount((orders + rows).reshape(-1), minlength=runs * hosts)
-        once = (counts.reshape(runs, hosts) == 1).all(axis=1)
+        once = np.array([_is_arrangement(order) for order in orders], dtype=np.bool_)
     if outcome is not None:
         follow_form = _as_predicted(traces, outcome)
     return {"every_host_once": once, "follows_schedule": follows, "closed_form": follow_form}
@@ -192,6 +194,12 @@ def _follows(traces: Traces, run: int, word: Mask) -> bool:
     failed = traces.failed[traces.start[run] + 1 : max(traces.start[run + 1] - 1, 0)]
     steps = failed[1:] - failed[:-1]
     return len(steps) <= len(word) and bool((steps == word[: len(steps)]).all())
+
+
+def _is_arrangement(order: Indices) -> bool:
+    seen = np.zeros(len(order), dtype=np.bool_)
+    seen[order] = True
+    return bool(seen.all())
 
 
 def _as_predicted(traces: Traces, outcome: Outcome) -> Mask:
@@ -212,6 +220,7 @@ class _Look:
 
     def __init__(self, traces: Traces) -> None:
         self._start = traces.start
+        self._counts = traces.ready, traces.failed, traces.prov
         self._phase = traces.phase
         self._runs = len(traces)
         # A step from one run's last point to the next run's first is none.
@@ -220,12 +229,18 @@ class _Look:
 
     def runs_without(self, bad: Mask) -> Mask:
         """Return the runs that have no bad point, from a mask of points, shape (T,)."""
-        return self.runs_without_points(np.flatnonzero(bad))
+        # Nearly always there is none, and asking only that is faster.
+        return self.runs_without_points(np.flatnonzero(bad) if bad.any() else _NONE)
 
     def runs_without_step(self, bad: Mask) -> Mask:
         """Return the runs that have no bad step, from a mask of steps, shape (T - 1,)."""
         bad[self._borders] = False
-        return self.runs_without_points(np.flatnonzero(bad))
+        return self.runs_without(bad)
+
+    def changed(self, steps: Mask) -> Indices:
+        """Return at which of some steps within runs the counts differ, shape (T - 1,)."""
+        at = np.flatnonzero(steps)
+        return at[np.any([one[at] != one[at + 1] for one in self._counts], axis=0)]
 
     def runs_without_points(self, points: Indices) -> Mask:
         """Return the runs that have none of some points, shape (K,)."""

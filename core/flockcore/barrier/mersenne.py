@@ -7,6 +7,8 @@ the same generator; what a draw does with its 32-bit words is redone here on arr
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
+from functools import lru_cache
 from math import isqrt
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Twister"]
 
 _WORD = 32
-_SHORT = 511  # below this many steps a plain loop is faster than arrays
+_SHORT = 511  # up to this many draws a plain loop is as fast
 
 
 class Twister:
@@ -67,6 +69,18 @@ class Twister:
         numbers *= 2.0**-53
         return numbers
 
+    def chances(self, count: int, probability: float) -> Mask:
+        """Draw whether each of `uniforms` is below a probability, shape (count,)."""
+        words = self._take(2 * count)
+        # The first 27 bits tell, except where they are those of the probability itself.
+        first = words[0::2] >> np.uint32(5)
+        border = int(probability * 2.0**27)
+        below: Mask = first < border
+        tied = np.flatnonzero(first == border)
+        second = words[1::2][tied] >> np.uint32(6)
+        below[tied] = (border * 2.0**26 + second) * 2.0**-53 < probability
+        return below
+
     def shuffled(self, count: int) -> Indices:
         """Return 0..count-1 as ``shuffle`` leaves them, shape (count,)."""
         return _shuffle(self._targets(count))
@@ -80,22 +94,33 @@ class Twister:
         targets = np.zeros(count, dtype=np.intp)
         bound = count
         while bound > _SHORT:
-            bits = bound.bit_length()
-            last = max(1 << (bits - 1), _SHORT + 1)
-            drawn = self._falling(bound, bound - last + 1, bits)
-            targets[last - 1 : bound] = drawn[::-1]
+            # As long as bounds have the same number of bits, that is: down to a power of two.
+            last = 1 << (bound.bit_length() - 1)
+            targets[last - 1 : bound] = self._falling(bound, last)[::-1]
             bound = last - 1
         if bound > 1:
-            targets[1:bound] = self._falling_slowly(bound)[::-1]
+            targets[1:bound] = self._falling_slowly(bound, 2)[::-1]
         return targets
 
-    def _falling_slowly(self, bound: int) -> list[int]:
-        """Draw below `bound`, below `bound` - 1, and so on down to 2."""
+    def _falling(self, bound: int, last: int) -> Integers | list[int]:
+        """Draw below `bound`, below `bound` - 1, and so on down to `last`, all of as many bits."""
+        plan = _plan(bound, last)
+        words = self._take(len(plan.guess))
+        accepted = plan.accepted(words)
+        taken = np.flatnonzero(accepted)[: bound - last + 1]
+        if len(taken) < bound - last + 1 or not plan.was_near(accepted):
+            self._give_back(words)
+            return self._falling_slowly(bound, last)
+        self._give_back(words[taken[-1] + 1 :])
+        return words[taken] >> np.uint32(_WORD - bound.bit_length())
+
+    def _falling_slowly(self, bound: int, end: int) -> list[int]:
+        """Draw below `bound`, below `bound` - 1, and so on down to `end`, 2 or more."""
         drawn: list[int] = []
         words: list[int] = []
         read = 0
-        while bound > 1:
-            last = 1 << (bound.bit_length() - 1)
+        while bound >= end:
+            last = max(end, 1 << (bound.bit_length() - 1))
             shift = _WORD - bound.bit_length()
             if read == len(words):
                 words += self._take(2 * bound + 16).tolist()
@@ -109,21 +134,6 @@ class Twister:
                         break
         self._give_back(np.array(words[read:], dtype=np.uint32))
         return drawn
-
-    def _falling(self, bound: int, count: int, bits: int) -> Integers:
-        """Draw below `bound`, below `bound` - 1, and so on, `count` times, all of `bits` bits."""
-        parts: list[Integers] = []
-        while count:
-            likely = (count << (bits + 1)) // (2 * bound - count)
-            words = self._take(likely + likely // 16 + 4 * isqrt(count) + 16)
-            values = (words >> np.uint32(_WORD - bits)).astype(np.int32)
-            taken = np.flatnonzero(_accepted(values, bound))[:count]
-            parts.append(values[taken])
-            bound -= len(taken)
-            count -= len(taken)
-            if not count:
-                self._give_back(words[taken[-1] + 1 :])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _take(self, count: int) -> Words:
         missing = count - len(self._spare)
@@ -139,59 +149,67 @@ class Twister:
         self._spare = np.concatenate([words, self._spare]) if len(self._spare) else words
 
 
-def _accepted(values: Integers, bound: int) -> Mask:
-    """Return which values a draw accepts whose bound falls by one with each value accepted.
+@dataclass(frozen=True, eq=False, slots=True)
+class _Plan:
+    """How to go through L words of draws whose bound falls, all of as many bits.
 
-    A value is accepted if it is below `bound` less the number of those accepted before it. That
-    number is guessed, then counted from the guess's verdicts; only values near their bound are
-    still in doubt, and those are few and gone through one by one. What is returned is exact: if the
-    number ever was further off than what counts as near, it is counted again.
+    A draw below b takes words until one, shifted to the bits of b, is below b; that is, until a
+    word is below b shifted the other way. How many draws come before word t is guessed. As long as
+    no guess is off by more than `slack`, a word below `low` is accepted for sure, and one that is
+    not below `low` + `width` is not. The few others are gone through one by one, and in the end it
+    is verified that no guess was off by more.
     """
-    before = _guess(len(values), bound)
-    near = isqrt(len(values)) + 8
-    while True:
-        before += values
-        accepted = before < bound
-        np.cumsum(accepted, dtype=np.int32, out=before)
-        before -= accepted
-        margin = values + before
-        margin -= bound
-        doubted = np.flatnonzero(np.abs(margin) <= near)
-        guessed = accepted[doubted]
-        surely = margin[doubted] - (np.cumsum(guessed) - guessed)
-        settled = np.array(_one_by_one(surely.tolist()), dtype=np.bool_)
-        drift = np.cumsum(settled) - np.cumsum(guessed)
-        accepted[doubted] = settled
-        if not len(drift) or max(drift.max(), -drift.min()) <= near:
-            return accepted
-        np.cumsum(accepted, dtype=np.int32, out=before)
-        before -= accepted
+
+    bound: int
+    shift: int
+    guess: NDArray[np.int32]
+    slack: int
+    low: Words
+    width: Words
+
+    def accepted(self, words: Words) -> Mask:
+        """Return which words are accepted, provided that `was_near`, shape (L,)."""
+        accepted: Mask = words < self.low
+        doubted = np.flatnonzero(words - self.low < self.width)
+        surely = np.cumsum(accepted, dtype=np.int32)[doubted]
+        values = (words[doubted] >> np.uint32(self.shift)).astype(np.int32) + surely
+        bound, verdicts = self.bound, []
+        for value in values.tolist():
+            verdict = value < bound
+            bound -= verdict
+            verdicts.append(verdict)
+        accepted[doubted] = verdicts
+        return accepted
+
+    def was_near(self, accepted: Mask) -> bool:
+        """Return whether before every word as many were accepted as guessed, within the slack."""
+        off = np.cumsum(accepted, dtype=np.int32)
+        off -= accepted
+        off -= self.guess
+        return bool(off.max() <= self.slack and off.min() >= -self.slack)
 
 
-def _one_by_one(margins: list[int]) -> list[bool]:
-    taken = 0
-    verdicts = []
-    for margin in margins:
-        verdict = margin + taken < 0
-        taken += verdict
-        verdicts.append(verdict)
-    return verdicts
-
-
-def _guess(length: int, bound: int) -> NDArray[np.int32]:
-    """Guess how many of the first t values are accepted: bound * (1 - exp(-t / 2**bits)).
-
-    The exponential is a quotient of polynomials; nothing exact depends on it.
-    """
-    x = np.arange(length, dtype=np.float32)
-    x *= np.float32(1 / (1 << bound.bit_length()))
-    square = x * x
-    square *= np.float32(1 / 12)
-    square += 1
-    x *= np.float32(0.5)
-    fallen = x / (square + x)
-    fallen *= np.float32(2 * bound)
-    return fallen.astype(np.int32)
+@lru_cache(maxsize=64)
+def _plan(bound: int, last: int) -> _Plan:
+    """Return the plan of draws below `bound` down to `last`."""
+    bits = bound.bit_length()
+    # A draw below b takes 2**bits / b words on average. Only the guess depends on these sums.
+    spent = np.cumsum(float(1 << bits) / np.arange(bound, last - 1, -1, dtype=np.float64))
+    length = int(spent[-1]) + 5 * isqrt(bound - last + 1) + 16
+    beyond = np.arange(1, length + 1, dtype=np.float64) * 2 + spent[-1]
+    guess = np.searchsorted(np.concatenate([spent, beyond]), np.arange(length), side="right")
+    slack = 5 * isqrt(bound - last + 1) // 3 + 12
+    shift = _WORD - bits
+    low = np.maximum(bound - guess - slack, 0) << shift
+    high = np.minimum((bound - guess + slack) << shift, (1 << _WORD) - 1)
+    return _Plan(
+        bound=bound,
+        shift=shift,
+        guess=guess.astype(np.int32),
+        slack=slack,
+        low=low.astype(np.uint32),
+        width=(high - low).astype(np.uint32),
+    )
 
 
 def _shuffle(targets: Indices) -> Indices:

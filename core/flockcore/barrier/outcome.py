@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flockcore.barrier.arrays import Indices, Mask
     from flockcore.barrier.policy import Policy
 
-__all__ = ["Outcome", "predict"]
+__all__ = ["Outcome", "failures", "predict"]
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -62,9 +62,17 @@ def predict(policy: Policy, words: Mask, *, early: bool = False) -> Outcome | No
         lost, fallen = _position(words, fatal), np.full(runs, fatal, dtype=np.intp)
         end = np.where(converges, won, lost)
     else:
-        end, fallen = np.where(converges, won, hosts), np.count_nonzero(words, axis=1)
+        end, fallen = np.where(converges, won, hosts), failures(words)
     failed = np.where(converges, won - target, fallen)
     return Outcome(converges=converges, ready=end - failed, failed=failed, length=end + 3)
+
+
+def failures(words: Mask) -> Indices:
+    """Return the number of failures in each word, shape (K,)."""
+    # Row by row: numpy counts truth values fast only without an axis.
+    if len(words) > words.shape[1]:
+        return words.sum(axis=1, dtype=np.intp)
+    return np.array([np.count_nonzero(word) for word in words], dtype=np.intp)
 
 
 def _needed(policy: Policy, hosts: int) -> tuple[int, int] | None:
@@ -86,6 +94,8 @@ def _position(marks: Mask, number: int) -> Indices:
     runs, hosts = marks.shape
     if number <= 0:
         return np.zeros(runs, dtype=np.intp)
+    if number > hosts:
+        return np.full(runs, hosts + 1, dtype=np.intp)
     found = np.flatnonzero(marks)
     if runs == 1:
         place = found[number - 1] + 1 if number <= len(found) else hosts + 1

@@ -107,7 +107,7 @@ def random_failures(hosts: int, probability: float, twister: Twister) -> Schedul
     if not 0 <= probability <= 1:
         raise FlockError(f"probability of failure is {probability}; 0 to 1 is allowed")
     order = twister.shuffled(hosts)
-    return Schedule(f"random-{probability:g}", order, twister.uniforms(hosts) < probability)
+    return Schedule(f"random-{probability:g}", order, twister.chances(hosts, probability))
 
 
 def _in_order(hosts: int) -> Indices:

@@ -121,18 +121,15 @@ def _written(
     runs = np.arange(len(stop), dtype=np.intp)
     phase[start[1:] - 1] = np.where(holds[runs, stop], Phase.CONVERGE, Phase.FAILED)
     if len(stop) == 1:
-        # The same as below for one long run, in slices.
-        end = int(stop[0]) + 1
-        column = np.empty(total, dtype=np.intp)
-        column[0], column[-1] = 0, end - 1
-        column[1:-1] = np.arange(end)
-        cell = column
-    else:
-        column = np.arange(total, dtype=np.intp)
-        column -= np.repeat(start[:-1] + 1, np.diff(start))
-        np.maximum(column, 0, out=column)
-        np.minimum(column, np.repeat(stop, np.diff(start)), out=column)
-        cell = column + np.repeat(runs * width, np.diff(start))
+        # The same as below, in slices: a fraction of the time where it matters, for long runs.
+        ready, failed, prov = (_drawn_out(row, int(stop[0])) for row in (ready[0], failed[0], prov))
+        return Traces(start=start, phase=phase, ready=ready, failed=failed, prov=prov)
+    length = np.diff(start)
+    column = np.arange(total, dtype=np.intp)
+    column -= np.repeat(start[:-1] + 1, length)
+    np.maximum(column, 0, out=column)
+    np.minimum(column, np.repeat(stop, length), out=column)
+    cell = column + np.repeat(runs * width, length)
     return Traces(
         start=start,
         phase=phase,
@@ -140,3 +137,10 @@ def _written(
         failed=failed.reshape(-1).take(cell, mode="clip"),
         prov=prov.take(column, mode="clip"),
     )
+
+
+def _drawn_out(counts: Numbers, stop: int) -> Numbers:
+    """Return the counts up to a stop, with the first and the last twice, shape (stop + 3,)."""
+    points = np.empty(stop + 3, dtype=np.int32)
+    points[0], points[1:-1], points[-1] = counts[0], counts[: stop + 1], counts[stop]
+    return points
