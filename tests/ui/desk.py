@@ -212,8 +212,9 @@ class Desk:
 
     @property
     def map(self):
-        """The figure of the first map."""
-        return self.page.locator(".instrument.map .bk-Figure").first
+        """The figure of the first map, of nodes or of flows."""
+        figures = ".instrument.map .bk-Figure, .instrument.flows .bk-Figure"
+        return self.page.locator(figures).first
 
     @property
     def timeline(self):

@@ -67,10 +67,10 @@ def average(
         pairs = partners.draw(streams, number, name="gossip/deck")
         pairs = pairs[pairs[:, 0] != pairs[:, 1]]
         # A pair exchanges if it is the first to name either of its nodes.
-        named, first = np.unique(pairs.reshape(-1), return_index=True)
-        earliest = np.zeros(partners.vertices, dtype=np.intp)
-        earliest[named] = first // 2
         mine = np.arange(len(pairs))
+        earliest = np.zeros(partners.vertices, dtype=np.intp)
+        # Of several values for one place the last stays, which is here the first pair's.
+        earliest[pairs[::-1].reshape(-1)] = np.repeat(mine[::-1], 2)
         kept = pairs[(earliest[pairs] == mine[:, None]).all(axis=1)]
         now = found[-1].copy()
         now[kept] = now[kept].mean(axis=1, keepdims=True)
@@ -155,7 +155,10 @@ class FlowGossip(Figure):
 
     def _key(self, view: DeckView) -> object:
         reading = read(view)
-        return None if reading is None else (reading.key, len(reading.hodge.state.log.edge))
+        if reading is None:
+            return None
+        lines = len(reading.hodge.state.log.edge)
+        return (reading.plan, reading.groups.tobytes(), reading.sizes.tobytes(), lines)
 
     def _contest(self, view: DeckView) -> Contest | None:
         reading = read(view)

@@ -156,7 +156,7 @@ class FlowMap(FlockMap):
         if reading is None:
             return None
         placed = view.positions.tobytes()
-        return (reading.key, view.choice.flow, placed, self._frame.per_px)
+        return (reading.key(view.choice.flow), placed, self._frame.per_px)
 
     def _lane_key(self, view: DeckView) -> Hashable:
         return self._key(view), tuple(view.cuts)

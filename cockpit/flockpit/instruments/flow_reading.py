@@ -141,11 +141,16 @@ class Reading:
         return self.plan.complex
 
     @cached_property
-    def mean(self) -> Parts:
-        """What averaging would come to: the mean of all flows that nodes act on."""
+    def mean_flow(self) -> Floats:
+        """The mean of all flows that nodes act on, shape (E,)."""
         if len(self.groups) < 2:
-            return self.held
-        return parts_of(self.plan, np.average(self.groups, axis=0, weights=self.sizes))
+            return self.held.flow
+        return np.asarray(np.average(self.groups, axis=0, weights=self.sizes))
+
+    @cached_property
+    def mean(self) -> Parts:
+        """What averaging would come to, and its parts."""
+        return parts_of(self.plan, self.mean_flow)
 
     @cached_property
     def projected(self) -> Parts:
@@ -165,21 +170,21 @@ class Reading:
     @cached_property
     def largest(self) -> float:
         """Largest flow of the three on any edge: their common scale; 0 where there is none."""
-        all_three = (self.held, self.mean, self.projected)
-        found = max(float(np.abs(parts.flow).max(initial=0.0)) for parts in all_three)
+        flows = (self.held.flow, self.mean_flow, self.projected.flow)
+        found = max(float(np.abs(flow).max(initial=0.0)) for flow in flows)
         return found if found > CONSISTENT else 0.0
 
     @cached_property
     def sharpest(self) -> float:
         """Largest curl of the three round any triangle; 0 where there is none."""
-        found = max(float(np.abs(p.turn).max(initial=0.0)) for p in (self.held, self.mean))
+        turns = (self.held.turn, curl(self.complex, self.mean_flow))
+        found = max(float(np.abs(turn).max(initial=0.0)) for turn in turns)
         return found if found > CONSISTENT else 0.0
 
-    @cached_property
-    def key(self) -> tuple[object, ...]:
-        """Equal where what the mesh shows is."""
-        sizes = self.sizes.tobytes() if len(self.groups) > 1 else b""
-        return (self.plan, self.held.flow.tobytes(), self.groups.tobytes(), sizes)
+    def key(self, flow: Flow) -> tuple[object, ...]:
+        """Equal where what the mesh shows of a flow is."""
+        shown = self.mean_flow if flow is Flow.GOSSIP else self.held.flow
+        return (self.plan, flow, shown.tobytes(), self.largest, self.sharpest)
 
     @property
     def holes(self) -> int:

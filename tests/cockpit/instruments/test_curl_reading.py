@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 from bokeh.document import Document
 from bokeh.models import Range1d
+from hypothesis import given
+from hypothesis import strategies as st
 
+from flockcore.hodge.complex import Complex
+from flockcore.hodge.gossip import Partners
 from flockcore.hodge.operators import curl, divergence
 from flockcore.kernel.faults import Crash, Write
+from flockcore.kernel.rng import Streams
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
 from flockpit.instruments import flow_norm
 from flockpit.instruments.figures import sample_ticks
-from flockpit.instruments.flow_gossip import ROUNDS, FlowGossip, contest, octets
+from flockpit.instruments.flow_gossip import ROUNDS, FlowGossip, average, contest, octets
 from flockpit.instruments.flow_map import FlowMap
 from flockpit.instruments.flow_norm import FLOOR, CurlNorm, logarithm, power
 from flockpit.instruments.flow_queues import FlowQueues, chosen_rows, spread
@@ -260,3 +265,22 @@ def test_every_instrument_shows_every_moment(runs, tick):
 def test_choices_begin_with_the_reported_flow():
     assert Choice().flow is Flow.REPORTED
     assert Choice().triangle is None
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_round_of_averaging_and_its_slow_twin(seed):
+    rng = np.random.default_rng(seed)
+    complex_ = Complex.flag(np.array([(a, b) for a in range(7) for b in range(a + 1, 7)]))
+    weight = rng.random((7, 2))
+    partners, streams = Partners(complex_), Streams([(0, seed)])
+    steps, made = average(weight, partners, streams, 2)
+    expected = weight.copy()
+    for number in range(2):
+        busy, before, exchanges = set(), expected.copy(), 0
+        for one, other in partners.draw(streams, number, name="gossip/deck").tolist():
+            if not {one, other} & busy:
+                expected[[one, other]] = (before[one] + before[other]) / 2
+                exchanges += 1
+            busy |= {one, other}
+        assert exchanges == made[number]
+        assert np.allclose(steps[number + 1], expected)
