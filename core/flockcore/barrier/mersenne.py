@@ -117,22 +117,21 @@ class Twister:
     def _falling_slowly(self, bound: int, end: int) -> list[int]:
         """Draw below `bound`, below `bound` - 1, and so on down to `end`, 2 or more."""
         drawn: list[int] = []
-        words: list[int] = []
-        read = 0
+        stream = iter(self._take(bound + bound // 2 + 8).tolist())
         while bound >= end:
             last = max(end, 1 << (bound.bit_length() - 1))
             shift = _WORD - bound.bit_length()
-            if read == len(words):
-                words += self._take(2 * bound + 16).tolist()
-            for word in words[read:]:
-                read += 1
-                value = word >> shift
-                if value < bound:
-                    drawn.append(value)
-                    bound -= 1
-                    if bound < last:
+            limit, step, lowest = bound << shift, 1 << shift, last << shift
+            for word in stream:
+                if word < limit:
+                    drawn.append(word >> shift)
+                    limit -= step
+                    if limit < lowest:
                         break
-        self._give_back(np.array(words[read:], dtype=np.uint32))
+            bound = limit >> shift
+            if bound >= last:
+                stream = iter(self._take(bound + bound // 2 + 8).tolist())
+        self._give_back(np.array(list(stream), dtype=np.uint32))
         return drawn
 
     def _take(self, count: int) -> Words:
