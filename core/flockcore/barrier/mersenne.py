@@ -233,18 +233,22 @@ def _shuffle(targets: Indices) -> Indices:
     keys.sort()
     place = (largest - (keys & largest)).astype(np.intp)
     target = (keys >> width).astype(np.intp)
-    # The next larger place with the same target; -1 for the largest.
+    # The next larger place with the same target; the target, n higher, for the largest. Sums in
+    # place of np.where, which is slow where truth values follow no pattern.
+    alone = target + count
+    further = place[:-1] - alone[1:]
+    further *= target[1:] == target[:-1]
+    alone[1:] += further
     following = np.empty(count, dtype=np.intp)
-    following[place[0]] = -1
-    following[place[1:]] = np.where(target[1:] == target[:-1], place[:-1], -1)
+    following[place] = alone
     # The smallest place above p whose target is p, the last one written; else p itself.
     source = places.copy()
     source[target] = place
     itself = np.flatnonzero(targets == places)
-    source[itself] = np.where(following[itself] < 0, itself, following[itself])
+    source[itself] = np.where(following[itself] < count, following[itself], itself)
     while True:
         further = source.take(source, mode="clip")
         if np.array_equal(further, source):
             break
         source = further
-    return np.where(following < 0, targets, source.take(following, mode="clip"))
+    return np.concatenate([source, places]).take(following, mode="clip")
