@@ -74,7 +74,7 @@ def _verdict(reading: Reading) -> str:
     apart = spread(found.now, reading.up)
     kept = spread(found.projected, reading.up)
     if apart and abs(kept - apart) < 0.05 * apart:
-        return "a projection keeps every node's net outflow: what is hot stays hot"
+        return "projecting keeps outflows: what is hot stays hot"
     return "queues that the flows would leave after one unit of time"
 
 

@@ -116,7 +116,7 @@ class FlowResidual(Figure):
         return {"x": [middle] * len(said), "y": [-6.0] * len(said), "text": said}
 
     def _passes(self, view: DeckView) -> int:
-        return max((len(curve["x"]) - 1 for curve in self._curves(view)), default=0)
+        return max(0, *(len(curve["x"]) - 1 for curve in self._curves(view)))
 
     def headline(self, view: DeckView) -> Headline:
         """Return how many passes it took, and how long."""

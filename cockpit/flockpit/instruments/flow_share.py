@@ -113,9 +113,9 @@ class FlowShare(Words):
         rows = "".join(_row(row) for row in edge_rows(reading))
         stays = shares[2] > 0.0005
         last = (
-            "harmonic flow stays after projection: it is real or it is an obstruction"
+            "harmonic flow stays: real, or an obstruction"
             if stays
-            else "no flow round a hole: a projection leaves nothing that contradicts itself"
+            else "no flow round a hole: a projection mends all"
         )
         return (
             f"{_bar(shares, 'shares')}<div class='row small words named'>{named}</div>"
