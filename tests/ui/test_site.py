@@ -8,7 +8,10 @@ from playwright.sync_api import expect
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
 from flockpit.session import Session
-from flockwasm.site import build
+from flockwasm.bundle import PACKED
+from flockwasm.inside.parity import recorded
+from flockwasm.parity import TOLERANCE, compare
+from flockwasm.site import IMPORTS, build
 from ui.conftest import collect
 from ui.sitedesk import BOOT_MS, STEP_MS, Shelf, Visitor, seats, stocked
 
@@ -76,6 +79,23 @@ def test_the_cockpit_comes_up_as_recorded_natively(visitor):
     sim = Simulation(Scenario.load("split-brain"))
     sim.run(tick)
     assert sim.digest()[:12] in visitor.page.locator("#digest").inner_text()
+
+
+IMPORTED = """
+() => new Promise((done) => {
+    flockpitSite.worker().addEventListener("message", ({data}) => {
+        if (data.kind === "imported") done(data.names)
+    })
+    flockpitSite.worker().postMessage({kind: "imported"})
+})
+"""
+
+
+def test_only_what_is_imported_is_packed(visitor):
+    names = visitor.page.evaluate(IMPORTED)
+    packages = {name.partition(".")[0] for name in names}
+    assert packages == {packed.name for packed in PACKED} | {"numpy"}
+    assert len(names) == pytest.approx(IMPORTS, rel=0.1), "the end of the bar"
 
 
 def test_a_click_selects_a_node_and_a_button_crashes_it(flock):
@@ -167,6 +187,42 @@ def test_a_native_link_opens_offline_survives_a_dead_worker_and_says_so(page, sh
     finally:
         shelf.down = False
     assert {*shelf.asked[asked:]} <= {"sw.js"}, "all else came from the browser's own store"
+
+
+# ---------------------------------------------------------------- the same runs
+
+
+RECORD = """
+async (scenario) => {
+    window.bench ??= new Worker("worker.js", {type: "module"})
+    const site = await (await fetch("boot/site.json")).json()
+    return new Promise((done, failed) => {
+        window.bench.onmessage = ({data}) => {
+            if (data.kind === "parity") done(data.text)
+            if (data.kind === "failure") failed(new Error(data.reason + data.trace))
+        }
+        window.bench.postMessage({kind: "parity", site, scenario})
+    })
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def bare(browser, shelf):
+    """A page of the site's origin on which nothing else runs."""
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    page.goto(f"{shelf.url}manifest.webmanifest")
+    page.evaluate("history.replaceState(null, '', './')")
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("name", Scenario.names())
+def test_a_scenario_runs_in_the_browser_as_it_does_natively(bare, name):
+    found = compare(name, recorded(name), bare.evaluate(RECORD, name))
+    assert found.exact is None, f"digests differ by tick {found.exact}"
+    assert found.largest <= TOLERANCE, found
 
 
 # ---------------------------------------------------------------- what goes wrong

@@ -422,4 +422,7 @@ async function start() {
   }
 }
 
+// For whoever looks at the page from outside: tests, and people with a console.
+window.flockpitSite = {worker: () => worker}
+
 start()

@@ -155,6 +155,16 @@ async function start({site, query}) {
 }
 
 async function startFrom(loader, site, query) {
+  await startPython(loader, site)
+  tell("phase", {phase: "cockpit"})
+  countImports(site.imports)
+  const digests = new TextDecoder().decode(await loader.bytes("boot/digests.json"))
+  cockpit = python.pyimport("flockwasm.inside.start").start(tellJson, post, digests)
+  tell("phase", {phase: "tick"})
+  tell("document", JSON.parse(cockpit.begin(JSON.stringify(query))))
+}
+
+async function startPython(loader, site) {
   self.fetch = (resource, options) => {
     const url = String(resource.url ?? resource)
     const path = url.startsWith(HERE.href) ? url.slice(HERE.href.length) : null
@@ -178,14 +188,6 @@ async function startFrom(loader, site, query) {
   await unpack(loader, site.archives.numpy)
   python.runPython("import numpy")
   await unpack(loader, site.archives.ours)
-  tell("phase", {phase: "cockpit"})
-  countImports(site.imports)
-  const digests = new TextDecoder().decode(await loader.bytes("boot/digests.json"))
-  const begin = python.pyimport("flockwasm.inside.start")
-  cockpit = begin.start(tellJson, post, digests)
-  tell("phase", {phase: "tick"})
-  const made = JSON.parse(cockpit.begin(JSON.stringify(query)))
-  tell("document", made)
 }
 
 async function unpack(loader, path) {
@@ -231,6 +233,19 @@ const HANDLERS = {
     } finally {
       tell("idle")
     }
+  },
+  // Checked by the tests: the same run here and on a computer.
+  async parity({site, scenario}) {
+    if (!python) {
+      const loader = new Loader(site.files)
+      loader.begin()
+      await startPython(loader, site)
+    }
+    tell("parity", {text: python.pyimport("flockwasm.inside.parity").recorded(scenario)})
+  },
+  // Which modules the site's own archives have given so far.
+  imported() {
+    tell("imported", {names: python.pyimport("flockwasm.inside.start").imported().toJs()})
   },
   ping({number}) {
     tell("pong", {number})
