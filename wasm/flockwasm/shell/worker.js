@@ -243,6 +243,10 @@ const HANDLERS = {
     }
     tell("parity", {text: python.pyimport("flockwasm.inside.parity").recorded(scenario)})
   },
+  pace({nodes}) {
+    const pace = python.pyimport("flockwasm.inside.pace")
+    tell("pace", {ms: pace.tick_ms(nodes)})
+  },
   // Which modules the site's own archives have given so far.
   imported() {
     tell("imported", {names: python.pyimport("flockwasm.inside.start").imported().toJs()})

@@ -1,0 +1,149 @@
+"""Measure the static site: sizes, starts cold and warm, frames per second, time of a tick.
+
+`make bench-site` builds the site and prints all of it. Times depend on the machine and on what else
+it does: nothing is asserted.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import brotli
+from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from flockwasm.inside.pace import tick_ms
+from ui.conftest import LAUNCH
+from ui.find_chromium import find
+from ui.sitedesk import BOOT_MS, Shelf, stocked
+
+SIZES = (60, 200, 500, 1000)
+WINDOW_S = 5
+
+PACE = """
+(nodes) => new Promise((done) => {
+    const worker = flockpitSite.worker()
+    worker.addEventListener("message", ({data}) => data.kind === "pace" && done(data.ms))
+    worker.postMessage({kind: "pace", nodes})
+})
+"""
+PAINTED = "Bokeh.documents[0].get_model_by_name('flockpit.bridge').painted"
+FLOCK = """
+name = "measured"
+title = "Measured"
+nodes = {nodes}
+seed = 1
+ticks = 100000
+"""
+
+
+def squeezed(data):
+    """Bytes as they are, by gzip 9 and by brotli 11."""
+    return len(data), len(gzip.compress(data, 9)), len(brotli.compress(data, quality=11))
+
+
+def print_sizes(site):
+    """Print what the site weighs: in all, and what a first visit fetches before it runs."""
+    paths = [path for path in sorted(site.rglob("*")) if path.is_file()]
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda path: squeezed(path.read_bytes()), paths))
+    print(f"{'MB (10^6 bytes)':<44} {'raw':>7} {'gzip 9':>7} {'brotli 11':>9}")
+    order = sorted(zip(paths, found, strict=True), key=lambda pair: -pair[1][0])
+    for path, sizes in order[:10]:
+        print_line(path.relative_to(site).as_posix(), sizes)
+    print_line(f"all {len(paths)} files", [sum(column) for column in zip(*found, strict=True)])
+
+
+def print_line(name, sizes):
+    raw, by_gzip, by_brotli = (size / 1e6 for size in sizes)
+    print(f"{name:<44} {raw:7.2f} {by_gzip:7.2f} {by_brotli:9.2f}")
+
+
+def visit(page, url):
+    """Open the site; return milliseconds from the start of navigation to each mark."""
+    page.goto(url)
+    page.wait_for_selector("html.ready", state="attached", timeout=BOOT_MS)
+    marks = page.evaluate(
+        "Object.fromEntries([...performance.getEntriesByType('paint'),"
+        " ...performance.getEntriesByType('mark')].map((entry) => [entry.name, entry.startTime]))"
+    )
+    page.wait_for_timeout(300)
+    return marks
+
+
+def starts(browser, url, runs):
+    """Visit with an empty store, and again offline-ready, some times each."""
+    cold, warm = [], []
+    for _ in range(runs):
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        page = context.new_page()
+        cold.append(visit(page, url))
+        page.wait_for_selector("html[data-offline=ready]", state="attached", timeout=BOOT_MS)
+        page.close()
+        warm.append(visit(context.new_page(), url))
+        context.close()
+    return cold, warm
+
+
+def print_starts(cold, warm):
+    names = ["first-contentful-paint", *(name for name in cold[0] if name.startswith("flockpit:"))]
+    print(f"\n{'seconds, median of ' + str(len(cold)):<44} {'cold':>7} {'warm':>7}")
+    for name in names:
+        times = [median(run[name] for run in runs) / 1e3 for runs in (cold, warm)]
+        print(f"{name.removeprefix('flockpit:'):<44} {times[0]:7.2f} {times[1]:7.2f}")
+
+
+def frames_per_second(page, nodes):
+    """Play a flock of some size, and count the frames that the page has painted."""
+    with page.expect_file_chooser() as chooser:
+        page.locator("summary[aria-label=More]").click()
+        page.get_by_role("button", name="Open a scenario file").click()
+    text = FLOCK.format(nodes=nodes).encode()
+    chooser.value.set_files({"name": "f.toml", "mimeType": "text/plain", "buffer": text})
+    page.get_by_text(f"of {nodes}").first.wait_for(timeout=BOOT_MS)
+    page.keyboard.press(" ")
+    page.wait_for_timeout(2000)
+    before = page.evaluate(PAINTED)
+    page.wait_for_timeout(WINDOW_S * 1000)
+    after = page.evaluate(PAINTED)
+    page.keyboard.press(" ")
+    return (after - before) / WINDOW_S
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--site", type=Path, default=Path("build/site"))
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--no-sizes", action="store_true", help="brotli 11 takes a minute")
+    arguments = parser.parse_args()
+    if not arguments.no_sizes:
+        print_sizes(arguments.site)
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        shelf = Shelf(stocked(arguments.site, Path(folder)))
+        browser = playwright.chromium.launch(executable_path=find().path, args=list(LAUNCH))
+        print_starts(*starts(browser, shelf.url, arguments.runs))
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        visit(page, shelf.url)
+        print(f"\n{'frames per second at 1/20':<44}")
+        for nodes in SIZES:
+            print(f"{nodes:>6} nodes {frames_per_second(page, nodes):>40.1f}")
+        page.keyboard.press("Escape")
+        in_browser, native = page.evaluate(PACE, 1000), tick_ms(1000)
+        print(f"\nms per tick at 1,000 nodes: {in_browser:.2f} here, {native:.2f} native, ", end="")
+        print(f"{in_browser / native:.1f} times")
+        browser.close()
+        shelf.close()
+    print(f"load of the machine: {load:.1f} before, {os.getloadavg()[0]:.1f} after")
+    print(json.dumps({"site": str(arguments.site), "runs": arguments.runs}))
+
+
+if __name__ == "__main__":
+    main()
