@@ -23,7 +23,7 @@ from flockcore.flock.layer import Flock
 from flockcore.hodge.layer import Hodge
 from flockcore.kernel.clock import Clock
 from flockcore.kernel.digest import digest
-from flockcore.kernel.faults import Delay, Duplicate, Fault, Loss, Reorder, validate
+from flockcore.kernel.faults import Delay, Duplicate, Fault, Loss, Mend, Reorder, validate
 from flockcore.kernel.history import History
 from flockcore.kernel.layer import Event, Layer, Verdict
 from flockcore.kernel.network import Network
@@ -469,7 +469,7 @@ def _dated(fault: Fault) -> Fault:
 
 
 def _base_faults(scenario: Scenario) -> tuple[Fault, ...]:
-    """The scenario's network as faults from the first tick on: they count and clear like others."""
+    """The scenario's settings as records from the first tick on: they end and clear like others."""
     network = scenario.network
     base: list[Fault] = []
     if network.loss:
@@ -482,6 +482,8 @@ def _base_faults(scenario: Scenario) -> tuple[Fault, ...]:
     if network.reorder:
         by = network.reorder_by_us
         base.append(Reorder(start=1, probability=network.reorder, by_us=by))
+    if scenario.curl.reconcile == "automatic":
+        base.append(Mend(start=1, quiet_us=scenario.curl.quiet_us))
     return tuple(base)
 
 

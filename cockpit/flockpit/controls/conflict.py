@@ -1,7 +1,6 @@
 """The card that writes a conflict: a flow round a triangle, which no queue explains."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import param
 from numpy.typing import NDArray
 
 from flockcore.kernel.fault_text import EXPLANATIONS
-from flockcore.kernel.faults import Reconcile, Write
+from flockcore.kernel.faults import Clear, Mend, Reconcile, Write
 from flockpit.controls.conflict_picture import picture
 from flockpit.look.assets import sheet
 from flockpit.look.widgets import box, button, html, rename, segments, slider, words
@@ -25,7 +24,7 @@ _EXPLAIN = (
     "explains it, so no merge can keep it.</p>"
 )
 _NO_TRIANGLE = "This mesh has no triangle to write round."
-_MENDING = {"manual": "Automatic: off", "automatic": "Automatic: on"}
+_MENDING = {False: "Automatic: off", True: "Automatic: on"}
 
 type Triangle = tuple[int, int, int]
 
@@ -104,10 +103,8 @@ class Conflict:
         )
         self._writer.param.watch(self._changed, "value")
         self._mending = button(
-            _MENDING["manual"], self.turn,
-            hint="Automatic: a node projects once it has learned nothing new for a while. Changing "
-            "this runs the scenario again, with all that was injected",
-        )  # fmt: skip
+            _MENDING[False], self.turn, hint=f"Automatic: {EXPLANATIONS['mend']}"
+        )
         self._write = button(
             "Write it  W", self.write, classes=("primary",), hint=EXPLANATIONS["write"]
         )
@@ -157,25 +154,15 @@ class Conflict:
         self.session.inject(Reconcile(aim="balance"))
 
     def turn(self) -> None:
-        """Change between mending on command and by itself."""
-        self.automatic(self.session.scenario.curl.reconcile == "manual")
+        """Let nodes mend by themselves from now on, or on command alone."""
+        quiet_us = self.session.scenario.curl.quiet_us
+        self.session.inject(Clear(kind="mend") if self.automatic else Mend(quiet_us=quiet_us))
 
-    def automatic(self, on: bool) -> None:
-        """Run the same scenario with nodes that mend by themselves, or wait for the command.
-
-        What was injected stays, and the playhead.
-        """
-        session = self.session
-        scenario, tick = session.scenario, session.tick
-        curl = replace(scenario.curl, reconcile="automatic" if on else "manual")
-        if curl == scenario.curl:
-            return
-        injected, seed = session.sim.injected, session.sim.schedule[0][1]
-        changed = scenario.replace(curl=curl, faults=(*scenario.faults, *injected))
-        session.load(changed, seed=seed)
-        session.scrub(tick)
-        how = "as soon as they learn nothing new" if on else "on command"
-        session.say(f"Run again: nodes mend {how}. What was injected is part of it.")
+    @property
+    def automatic(self) -> bool:
+        """Whether nodes mend by themselves in the tick that comes."""
+        sim = self.session.sim
+        return any(isinstance(span.fault, Mend) for span in sim.script.holding(sim.tick + 1))
 
     def _speed(self) -> float:
         return float(self._rate.value or 0.0)
@@ -209,7 +196,7 @@ class Conflict:
         """Show the triangle that is meant, and who would write."""
         self._follow()
         self._setting = True
-        rename(self._mending, _MENDING[self.session.scenario.curl.reconcile])
+        rename(self._mending, _MENDING[self.automatic])
         self._update_writers()
         self._setting = False
         live = self.triangle is not None

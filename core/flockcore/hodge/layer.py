@@ -209,7 +209,7 @@ class Hodge(Layer):
                     self._write(span.fault, tick)
                 case Reconcile(aim=aim):
                     self.reconcile(self.world.up, balance=aim == "balance")
-        self._quiet_us = self.options.quiet_us if self.options.reconcile == "automatic" else None
+        self._quiet_us = None
         for span in self._lasting:
             if not span.holds(tick):
                 continue
