@@ -24,7 +24,16 @@ from pyodide_lock.spec import InfoSpec, PackageSpec
 from flockwasm.errors import SiteError
 from flockwasm.runtime import NUMPY, RUNTIME
 
-__all__ = ["BUNDLE", "PACKED", "Packed", "bundle", "compiled", "lock", "repacked_numpy"]
+__all__ = [
+    "BUNDLE",
+    "PACKED",
+    "Packed",
+    "bundle",
+    "compiled",
+    "lock",
+    "repacked_numpy",
+    "repacked_stdlib",
+]
 
 BUNDLE = "flockpit.zip"
 """Name of the archive with all of our Python."""
@@ -45,6 +54,7 @@ class Packed:
         data: patterns of files that are no Python, yet needed; `{version}` is the project's.
         blank: patterns of page templates, which would be compiled at import though the site fills
             none of them: they are there, and empty.
+        docs: whether docstrings are kept.
     """
 
     name: str
@@ -53,6 +63,7 @@ class Packed:
     without: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     blank: tuple[str, ...] = ()
+    docs: bool = True
 
 
 PACKED = (
@@ -62,6 +73,7 @@ PACKED = (
     Packed(
         "bokeh",
         "bokeh",
+        docs=False,
         without=(
             "__main__.py",
             "command/*",
@@ -75,6 +87,7 @@ PACKED = (
     Packed(
         "panel",
         "panel",
+        docs=False,
         without=(
             "__main__.py",
             "command/*",
@@ -87,7 +100,7 @@ PACKED = (
         data=("package.json", "layout/flexbox.html", "_templates/page.css"),
         blank=("*.css", "*.html", "_templates/*.js"),
     ),
-    Packed("param", "param"),
+    Packed("param", "param", docs=False),
     Packed("pyviz_comms", "pyviz_comms", data=("*.js", "labextension/package.json")),
     Packed("jinja2"),
     Packed("markupsafe"),
@@ -121,13 +134,14 @@ _NUMPY_EMPTY = ("numpy/_core/_add_newdocs.py", "numpy/_core/_add_newdocs_scalars
 """Modules that do nothing but write help texts, for a prompt that the site has not."""
 
 
-def compiled(source: bytes, name: str, *, docs: bool = False) -> bytes:
+def compiled(source: bytes, name: str, *, docs: bool = True) -> bytes:
     """Compile a module for the browser's Python.
 
     Args:
         source: its text.
         name: its path as tracebacks show it.
-        docs: keep docstrings and assertions.
+        docs: keep docstrings and assertions. A dataclass without a docstring works one out from its
+            signature at import, which takes long.
 
     Raises:
         SiteError: this Python's byte code is not the browser's.
@@ -165,7 +179,7 @@ def _files(packed: Packed) -> Iterator[tuple[str, bytes]]:
             continue
         if path.suffix == ".py" and _matches(inside, packed.only):
             name = f"{packed.name}/{inside.as_posix()}"
-            yield f"{name}c", compiled(path.read_bytes(), name)
+            yield f"{name}c", compiled(path.read_bytes(), name, docs=packed.docs)
         elif _matches(inside, data):
             yield f"{packed.name}/{inside.as_posix()}", path.read_bytes()
         elif _matches(inside, packed.blank):
@@ -238,8 +252,49 @@ def repacked_numpy(wheel: bytes) -> bytes:
             if name.endswith(".py"):
                 data = b"" if name in _NUMPY_EMPTY else data
                 # numpy hands its docstrings to C, which will have no None.
-                name, data = f"{name}c", compiled(data, name, docs=True)
+                name, data = f"{name}c", compiled(data, name)
             _write(archive, name, data)
+    return written.getvalue()
+
+
+# ------------------------------------------------------------------ the standard library
+
+_STDLIB = "/lib/python312.zip"
+_STDLIB_WITHOUT = (
+    "_pydecimal.py",
+    "curses/*",
+    "ensurepip/*",
+    "idlelib/*",
+    "lib2to3/*",
+    "pydoc_data/*",
+    "tkinter/*",
+    "turtle.py",
+    "turtledemo/*",
+    "venv/*",
+)
+
+
+def repacked_stdlib(archive: bytes) -> bytes:
+    """Return Pyodide's standard library stored, byte-compiled, without what has no use on a page.
+
+    The official one holds source, which is compiled anew at every start. A host that compresses
+    what it sends does so better than the zip.
+
+    Args:
+        archive: the official one, whose hash has been checked.
+    """
+    written = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(archive)) as given,
+        zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as stored,
+    ):
+        for name in sorted(given.namelist()):
+            if name.endswith("/") or _matches(PurePosixPath(name), _STDLIB_WITHOUT):
+                continue
+            data = given.read(name)
+            if name.endswith(".py"):
+                name, data = f"{name}c", compiled(data, f"{_STDLIB}/{name}")
+            _write(stored, name, data)
     return written.getvalue()
 
 

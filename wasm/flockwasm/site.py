@@ -77,6 +77,7 @@ def _python(official: dict[str, bytes]) -> dict[str, bytes]:
     ours = bundle.bundle()
     files = {f"pyodide/{pin.name}": official[pin.name] for pin in RUNTIME.files if pin is not NUMPY}
     files[f"pyodide/{NUMPY.name}"] = numpy
+    files["pyodide/python_stdlib.zip"] = bundle.repacked_stdlib(official["python_stdlib.zip"])
     files[f"pyodide/{bundle.BUNDLE}"] = ours
     files["pyodide/packed.py"] = (Path(__file__).parent / "inside" / "packed.py").read_bytes()
     files["pyodide/pyodide-lock.json"] = bundle.lock(numpy, ours).encode()

@@ -184,6 +184,8 @@ async function startPython(loader, site) {
   })
   await (await loader.contents.get("pyodide/pyodide.asm.wasm")).checked
   tell("phase", {phase: "numpy"})
+  // Nothing that comes up now is garbage: it is not searched for any until the cockpit is there.
+  python.runPython("import gc; gc.disable()")
   python.runPython(new TextDecoder().decode(await loader.bytes("pyodide/packed.py")))
   await unpack(loader, site.archives.numpy)
   python.runPython("import numpy")
@@ -226,6 +228,7 @@ const HANDLERS = {
   start,
   shown() {
     cockpit.shown()
+    python.runPython("import gc; gc.freeze(); gc.enable()")
   },
   patch({text, buffers}) {
     try {
