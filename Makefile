@@ -19,10 +19,10 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve site test lint format unit ui numpy2 bench browser environment lock clean
+.PHONY: help serve site test lint format unit ui numpy2 bench bench-site parity browser environment lock clean
 
 help: ## this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 serve: environment ## the cockpit, at http://localhost:5006 (PORT=... for another port)
 	.venv/bin/flockpit serve --port $(PORT)
@@ -57,6 +57,12 @@ numpy2: .venv-numpy2.0/.installed ## core's fast tests on numpy 2.0.2, the brows
 bench: .venv/.bench ## measure, beside scipy and pyamg; ratios and times are printed, never asserted
 	$(PY) tests/benchmarks/tick.py
 	$(PY) tests/benchmarks/hodge.py
+
+bench-site: site browser ## measure the static site: sizes, starts, frames per second, time of a tick
+	$(PY) tests/benchmarks/site.py --site build/site
+
+parity: site ## run every scenario natively and on the site's Python (needs Node), and compare
+	$(PY) -m flockwasm parity --site build/site
 
 browser: environment # find Chromium or install it, and say which
 	$(PY) tests/ui/find_chromium.py --install
