@@ -89,6 +89,10 @@ const ORDERS = {
   title({text}) {
     document.title = text
   },
+  // Cards that come later bring their sheets along, and figures have to wait for them, too.
+  settle() {
+    requestAnimationFrame(() => setTimeout(reveal))
+  },
 }
 
 async function copy(text) {

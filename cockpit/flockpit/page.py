@@ -206,6 +206,7 @@ class Cockpit:
         self._page.objects = [self.transport.view]
         deck.update(moving=False)
         self._page.objects = [self.transport.view, *deck.cards]
+        self.link.order("settle")
         self.session.touch()
         return deck
 
