@@ -67,7 +67,8 @@ class Curl:
         return self.desk.at(self.mesh, *places.mean(axis=0))
 
     def go(self, tick):
-        """Drag the playhead to a tick."""
+        """Drag the playhead to a tick, once nothing on the page moves of itself."""
+        self.stand()
         seconds = self.desk.session.scenario.tick_us / 1e6
         path = [(part * tick * seconds, 70) for part in (0.5, 0.8, 1.0)]
         self.desk.drag(self.desk.timeline, path)
