@@ -241,3 +241,5 @@ class Replicas:
             octets=HEADER_OCTETS,
             body=body,
         )
+        # The channel counts one length for all; entries are longer than their heads.
+        channel.traffic.octets += int((copies * (size - HEADER_OCTETS)).sum())

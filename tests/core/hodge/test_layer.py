@@ -367,6 +367,7 @@ def test_events_and_statistics_tell_what_was_written():
     told = sim.hodge.statistics()
     assert (told.writers, told.entries, told.lines, told.behind) == (1, 1, 3, 0)
     assert told.octets > 0
+    assert sim.series.column("flow_bytes").sum() == told.octets
 
 
 def test_lamps_tell_of_a_solver_stopped_early_and_of_parts_that_are_none():
