@@ -57,6 +57,7 @@ numpy2: .venv-numpy2.0/.installed ## core's fast tests on numpy 2.0.2, the brows
 bench: .venv/.bench ## measure, beside scipy and pyamg; ratios and times are printed, never asserted
 	$(PY) tests/benchmarks/tick.py
 	$(PY) tests/benchmarks/hodge.py
+	$(PY) tests/benchmarks/barrier.py
 
 bench-site: site browser ## measure the static site: sizes, starts, frames per second, time of a tick
 	$(PY) tests/benchmarks/site.py --site build/site
@@ -94,7 +95,7 @@ environment: .venv/.installed # .venv as the pins say, with flockpit installed f
 
 lock: $(UV_READY) ## renew the pins (uv.lock stays out of git: it names hosts)
 	$(UV) lock --upgrade
-	$(UV) export --quiet --no-emit-project --all-groups \
+	$(UV) export --quiet --no-emit-project --all-groups --extra cluster --extra proofs \
 		--format requirements-txt --no-header --output-file requirements.txt
 	$(UV) export --quiet --no-emit-project --no-dev --extra bench \
 		--prune bokeh --prune panel --prune param --prune tqdm \
