@@ -45,7 +45,7 @@ ACTIONS = (
     Action("fork", ("f", "F"), "F", "fork here: two futures side by side", "Branches"),
     Action("swap", ("x", "X"), "X", "watch the other of two branches", "Branches"),
     Action("reset", ("Shift+R",), "shift R", "start anew, without what was injected", "Branches"),
-    Action("deck", ("g", "G"), "G", "go to the other deck", "View"),
+    Action("deck", ("g", "G"), "G", "go to the next deck", "View"),
     Action("view-node", ("1",), "1", "what the selected node believes; flows as reported", "View"),
     Action("view-majority", ("2",), "2", "what most nodes believe; flows by gossip", "View"),
     Action("view-truth", ("3",), "3", "what is true; flows projected", "View"),

@@ -8,6 +8,7 @@ import panel as pn
 
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
+from flockpit.decks.opening import first_tick
 from flockpit.look.assets import EXTENSION, register, route, served, text, url
 from flockpit.look.tokens import theme_of
 from flockpit.look.widgets import box, html
@@ -67,17 +68,6 @@ def _seed(query: Mapping[str, str], refusals: list[str]) -> int | None:
         return int(text)
     refusals.append(f"Seed {text!r} is no seed; allowed is a whole number from 0 to {2**53 - 1}.")
     return None
-
-
-def first_tick(scenario: Scenario) -> int:
-    """Return the tick at which a scenario is opened.
-
-    It is that of the tour's first stop at the map after something has happened.
-    """
-    starts = [fault.start or 1 for fault in scenario.faults]
-    first = min(starts, default=0)
-    stops = [stop.tick for stop in scenario.tour if stop.view == "map" and stop.tick > first]
-    return min(stops, default=0)
 
 
 # ------------------------------------------------------------------ served

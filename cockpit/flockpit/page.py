@@ -18,6 +18,7 @@ from flockpit.controls.transport import Transport
 from flockpit.decks.curl import CurlDeck
 from flockpit.decks.deck import Deck
 from flockpit.decks.flock import FlockDeck
+from flockpit.decks.opening import DECKS, deck_for, deck_of
 from flockpit.exports import RunRecord
 from flockpit.instruments.view import Flow, Viewpoint
 from flockpit.look.assets import sheet
@@ -63,7 +64,7 @@ class Cockpit:
         self._extent: tuple[int, int] | None = None
         self.decks: dict[str, Deck] = {}
         self._scenario, self._toured = session.scenario, session.stop
-        self.deck = self._made(_deck_for(session.scenario))
+        self.deck = self._made(deck_for(session.scenario))
         self._page = box(self.transport.view, *self.deck.cards, classes=("page",))
         self.view = box(
             self._page,
@@ -115,8 +116,8 @@ class Cockpit:
             "view-node": lambda: self.deck.look(Viewpoint.NODE),
             "view-majority": lambda: self.deck.look(Viewpoint.MAJORITY),
             "view-truth": lambda: self.deck.look(Viewpoint.TRUTH),
-            "deck": lambda: self.open_deck("Curl" if self.deck.name == "Flock" else "Flock"),
-            **{f"deck-{name}": partial(self.open_deck, name) for name in _DECKS},
+            "deck": self._next_deck,
+            **{f"deck-{name}": partial(self.open_deck, name) for name in DECKS},
             **{f"flow-{flow}": partial(self._show, flow) for flow in Flow},
             "write": lambda: self._curl().conflict.write(),
             "project": lambda: self._curl().conflict.project(),
@@ -188,7 +189,7 @@ class Cockpit:
         """Return a deck, made when it is first needed."""
         if name not in self.decks:
             wide = not self.framed
-            make = _DECKS[name]
+            make = _MADE[name]
             self.decks[name] = make(self.session, self.overlays.view, self.theme, wide=wide)
             if self._extent is not None:
                 self.decks[name].resize(*self._extent)
@@ -210,6 +211,10 @@ class Cockpit:
         self.session.touch()
         return deck
 
+    def _next_deck(self) -> None:
+        names = list(DECKS)
+        self.open_deck(names[(names.index(self.deck.name) + 1) % len(names)])
+
     def _curl(self) -> CurlDeck:
         deck = self.open_deck("Curl")
         assert isinstance(deck, CurlDeck)
@@ -222,12 +227,13 @@ class Cockpit:
         """Open the deck that another scenario, or a stop of its tour, is about."""
         session = self.session
         if session.scenario.name != self._scenario.name:
-            self.open_deck(_deck_for(session.scenario))
+            self.open_deck(deck_for(session.scenario))
         self._scenario = session.scenario
         stop, known = session.stop, self._toured
         self._toured = stop
-        if stop is not None and stop is not known and stop.view != "verdicts":
-            self.open_deck("Curl" if stop.view == "curl" else "Flock")
+        wanted = None if stop is None or stop is known else deck_of(stop)
+        if wanted is not None:
+            self.open_deck(wanted)
 
     # ------------------------------------------------------------------ what the page tells
 
@@ -357,15 +363,11 @@ class Cockpit:
         before, at = self._moved
         if tick != before:
             self._moved = (tick, now)
-        return self.session.playback.playing or (tick != before and now - at < _CLOSE_S)
+        busy = self.session.playback.playing or self.session.chore is not None
+        return busy or (tick != before and now - at < _CLOSE_S)
 
 
-_DECKS: dict[str, Callable[..., Deck]] = {"Flock": FlockDeck, "Curl": CurlDeck}
-
-
-def _deck_for(scenario: Scenario) -> str:
-    """Return the deck that a scenario's tour looks at."""
-    return "Curl" if any(stop.view == "curl" for stop in scenario.tour) else "Flock"
+_MADE: dict[str, Callable[..., Deck]] = {deck.name: deck for deck in (FlockDeck, CurlDeck)}
 
 
 def _send_data_last(doc: "Document") -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from typing import Protocol
 
 from flockcore.errors import FlockError
 from flockcore.kernel.fault_text import label
@@ -20,7 +21,7 @@ from flockcore.simulation import Simulation
 from flockpit.playback import Playback, Speed
 from flockpit.sharing import Reopening, token_of
 
-__all__ = ["BUDGET_MS", "Failure", "Notice", "Session"]
+__all__ = ["BUDGET_MS", "Chore", "Failure", "Notice", "Session"]
 
 BUDGET_MS = 20.0
 """Wall time that the simulation may take before the page is looked after again."""
@@ -69,6 +70,17 @@ class Failure:
         return cls(what, trace.strip().splitlines()[-1], trace, tick)
 
 
+class Chore(Protocol):
+    """Work that a page has besides its run: it is done in slices, so that nobody waits for it."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+
+    def work(self, until: float) -> None:
+        """Do one slice or more, none of which begins after a moment of wall time."""
+
+
 class Session:
     """A simulation under somebody's hands, and at most one fork of it beside.
 
@@ -85,6 +97,7 @@ class Session:
         failure: what stopped the run, or None.
         checked: what came of opening a share token, or None.
         tour: number of the tour's stop that is shown or awaited, or None.
+        chore: work besides the run that is under way, or None.
         version: grows with every change of what there is to see.
         on_change: called whenever it has grown.
     """
@@ -103,6 +116,7 @@ class Session:
         self.on_change: Callable[[], object] = lambda: None
         self._before: tuple[Simulation, Simulation | None] | None = None
         self._opening: Reopening | None = None
+        self.chore: Chore | None = None
         self._take(Simulation(scenario, seed=seed))
 
     def _take(self, sim: Simulation, beside: Simulation | None = None) -> None:
@@ -139,7 +153,8 @@ class Session:
     def busy(self) -> bool:
         """Whether there is something to run."""
         wanted = self._wanted is not None or self._opening is not None
-        return (self.playback.playing or wanted or self.exploring) and self.failure is None
+        run = (self.playback.playing or wanted or self.exploring) and self.failure is None
+        return run or self.chore is not None
 
     @property
     def exploring(self) -> bool:
@@ -174,6 +189,10 @@ class Session:
         if not self.busy:
             return 0
         began, ran = self._clock(), 0
+        if self.chore is not None:
+            self._work(self.chore, began + budget_ms / 2e3)
+        if self.failure is not None:
+            return 0
         if self.exploring:
             return self._explore(began + budget_ms / 1e3)
         if self._opening is not None:
@@ -194,6 +213,16 @@ class Session:
             if self.playback.playing and self.tick >= end:
                 self.pause()
         return ran
+
+    def _work(self, chore: Chore, until: float) -> None:
+        """Go on with the work besides the run: half of the time is its own."""
+        with self._failing("working besides the run"):
+            chore.work(until)
+            if chore.done:
+                self.chore = None
+            self.touch()
+            return
+        self.chore = None
 
     def _reopen(self, opening: Reopening, until: float) -> int:
         """Execute a shared run again, for as long as the budget allows."""

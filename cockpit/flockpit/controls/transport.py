@@ -6,6 +6,7 @@ import param
 
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
+from flockpit.decks.opening import DECKS
 from flockpit.look.assets import icon
 from flockpit.look.widgets import box, button, field, html, menu, slider, words
 from flockpit.playback import SPEEDS
@@ -14,8 +15,6 @@ from flockpit.texts import clock
 
 __all__ = ["Transport"]
 
-DECKS = ("Flock", "Curl")
-"""Names of the decks, in the order of their tabs."""
 _OPEN_FILE = "\0file"
 _CUSTOM = "\0custom"
 _MENU = (
@@ -88,7 +87,7 @@ class Transport:
         self._clock = html(classes=("clock-pane",))
         self._frame_rate = html(classes=("rate", "wide"))
         self._digest = html(classes=("digest-pane",))
-        self._tabs = html(_tabs_html(DECKS[0]), classes=("tabs-pane",))
+        self._tabs = html(_tabs_html(""), classes=("tabs-pane",))
         self.view = self._bar()
 
     def _bar(self) -> object:
@@ -137,7 +136,7 @@ class Transport:
 
     # ------------------------------------------------------------------ what is shown
 
-    def update(self, deck: str = DECKS[0]) -> None:
+    def update(self, deck: str) -> None:
         """Show where the run stands, and which deck is open."""
         self._tabs.object = _tabs_html(deck)
         session, playback = self.session, self.session.playback

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -15,9 +15,13 @@ from flockpit.controls.timeline import Timeline
 from flockpit.decks.slot import Slot
 from flockpit.decks.tabs import Tabs
 from flockpit.decks.turns import Turns
+from flockpit.instruments.base import Instrument
+from flockpit.instruments.lamps import Lamps
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import Choice, DeckView, Viewpoint
+from flockpit.look.assets import sheet
 from flockpit.look.tokens import Theme
+from flockpit.look.widgets import box, html
 from flockpit.session import Session
 
 __all__ = ["Deck", "is_wide"]
@@ -35,6 +39,7 @@ class Deck(ABC):
 
     Args:
         session: what is shown.
+        overlays: what lies over the main view.
         theme: to begin with.
         wide: whether there is room for everything side by side, until the page tells.
         clock: wall time in seconds.
@@ -48,12 +53,13 @@ class Deck(ABC):
     """What its tab says."""
     layer: ClassVar[str]
     """The layer whose invariants it shows."""
-    cards: tuple[Any, ...]
-    nodes: NodePanel
+    sheets: ClassVar[tuple[str, ...]] = ("deck",)
+    """Style sheets of its containers."""
 
     def __init__(
         self,
         session: Session,
+        overlays: object,
         theme: Theme = "dark",
         *,
         wide: bool = True,
@@ -65,28 +71,71 @@ class Deck(ABC):
         self._theme: Theme = theme
         self._clock = clock
         self._wide = wide
+        self._kept: list[Slot] = []
+        self._tabs: list[Tabs] = []
+        self._toured: object = None
         self.faults = FaultPanel(session)
         self.timeline = self._timeline()
         self._axis = TimeAxis(self.time, theme)
-        self._tabs: list[Tabs] = []
-        self._toured: object = None
-        self._others: dict[str, Callable[[DeckView], object]] = {}
-        self._turns = Turns(())
-
-    def _timeline(self) -> Timeline:
-        return Timeline(self.session, self.time, self._theme)
-
-    def _take_turns(self, others: dict[str, Callable[[DeckView], object]]) -> None:
-        """Say who is shown in turns, by name."""
-        self._others = {
-            **others,
+        self._lamps = self._slot(Lamps())
+        self.nodes = self._node_panel()
+        self._others: dict[str, Callable[[DeckView], object]] = {
+            **self._build(),
+            "verdicts": self._lamps.update,
             "timeline": lambda _: self.timeline.update(),
             "faults": lambda _: self.faults.update(),
             "nodes": lambda _: self.nodes.update(),
         }
         self._turns = Turns(self._others)
+        self._arrange()
+        self.cards: tuple[Any, ...] = self._layout(overlays)
+
+    def _timeline(self) -> Timeline:
+        return Timeline(self.session, self.time, self._theme)
+
+    def _node_panel(self) -> NodePanel:
+        return NodePanel(self.session, html(""))
+
+    def _slot(self, instrument: Instrument) -> Slot:
+        """Return a place for an instrument, which takes the theme from now on."""
+        slot = Slot(instrument)
+        self._kept.append(slot)
+        return slot
+
+    # ------------------------------------------------------------------ layout
+
+    def _box(self, *children: Any, classes: Sequence[str]) -> Any:  # noqa: ANN401
+        """Return a container that knows this deck's style sheets."""
+        return box(*children, classes=classes, stylesheets=[sheet(name) for name in self.sheets])
+
+    def _layout(self, overlays: object) -> tuple[Any, ...]:
+        """Cause left, world in the middle, evidence right, time below."""
+        own = self.name.lower()
+        lamps = self._box(self._lamps.view, classes=("card", "lamp-card"))
+        return (
+            self._box(*self._causes(), classes=("column", "left", f"{own}-left")),
+            self._world(overlays),
+            self._box(*self._evidence(), lamps, classes=("column", "right", f"{own}-right")),
+            self.timeline.view,
+        )
 
     # ------------------------------------------------------------------ what each deck says
+
+    @abstractmethod
+    def _build(self) -> Mapping[str, Callable[[DeckView], object]]:
+        """Make controls and instruments; return who is shown in turns, by name."""
+
+    @abstractmethod
+    def _causes(self) -> Sequence[Any]:
+        """Return the cards of the left column."""
+
+    @abstractmethod
+    def _world(self, overlays: object) -> Any:  # noqa: ANN401
+        """Return what stands in the middle, with what lies over it."""
+
+    @abstractmethod
+    def _evidence(self) -> Sequence[Any]:
+        """Return the cards of the right column, above the lamps."""
 
     @abstractmethod
     def _arrange(self) -> None:
@@ -96,9 +145,9 @@ class Deck(ABC):
     def _update_main(self, view: DeckView) -> None:
         """Show the main view, which is drawn every frame."""
 
-    @abstractmethod
-    def _slots(self) -> Iterable[Slot]:
+    def _slots(self) -> Sequence[Slot]:
         """Return all that has colours which no style sheet can change."""
+        return tuple(self._kept)
 
     @abstractmethod
     def _focus(self, stop: TourStop) -> None:

@@ -1,14 +1,12 @@
 """The Flock deck: cause left, world in the middle, evidence right, time below."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flockcore.scenario import TourStop
 from flockpit.controls.nodes import NodePanel
 from flockpit.decks.deck import Deck
-from flockpit.decks.slot import Slot
 from flockpit.instruments.ballots import Ballots
 from flockpit.instruments.compare import Compare
 from flockpit.instruments.detection import Detection
@@ -18,13 +16,13 @@ from flockpit.instruments.field_gradient import FieldGradient
 from flockpit.instruments.flock_map import FlockMap
 from flockpit.instruments.heartbeat_states import HeartbeatStates
 from flockpit.instruments.inspector import Inspector
-from flockpit.instruments.lamps import Lamps
 from flockpit.instruments.messages import Messages
 from flockpit.instruments.strikes import PULSE_S, STILL_S
 from flockpit.instruments.view import DeckView, Viewpoint
-from flockpit.look.tokens import Theme
-from flockpit.look.widgets import box, html
-from flockpit.session import Session
+from flockpit.look.widgets import html
+
+if TYPE_CHECKING:
+    from flockpit.decks.slot import Slot
 
 __all__ = ["FlockDeck"]
 
@@ -40,75 +38,50 @@ _TOUR_VIEWS = {"detection": "Detection", "ballots": "Ballots", "events": "Events
 
 
 class FlockDeck(Deck):
-    """Everything below the top bar, about who is alive.
-
-    Args:
-        session: what is shown.
-        overlays: what lies over the map.
-        theme: to begin with.
-        wide: whether there is room for everything side by side, until the page tells.
-        clock: wall time in seconds.
-    """
+    """Everything below the top bar, about who is alive."""
 
     name: ClassVar[str] = "Flock"
     layer: ClassVar[str] = "flock"
 
-    def __init__(
-        self,
-        session: Session,
-        overlays: object,
-        theme: Theme = "dark",
-        *,
-        wide: bool = True,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        super().__init__(session, theme, wide=wide, clock=clock)
+    def _build(self) -> Mapping[str, Callable[[DeckView], object]]:
+        theme = self._theme
         self._flock_map = FlockMap(self.select, theme)
-        self._map = Slot(self._flock_map)
+        self._map = self._slot(self._flock_map)
         self._beside: Slot | None = None
-        self._strips = [Slot(strip(self._axis, theme)) for strip in _STRIPS]
-        self._lamps = Slot(Lamps())
-        self._inspector = Slot(Inspector())
-        self._evidence = {
-            "Ballots": Slot(Ballots()),
-            "Detection": Slot(Detection(theme)),
-            "Events": Slot(EventLog()),
-            "Compare": Slot(Compare()),
+        self._strips = [self._slot(strip(self._axis, theme)) for strip in _STRIPS]
+        self._cards = {
+            "Ballots": self._slot(Ballots()),
+            "Detection": self._slot(Detection(theme)),
+            "Events": self._slot(EventLog()),
+            "Compare": self._slot(Compare()),
         }
-        self.nodes = NodePanel(session, self._inspector.view)
-        self._take_turns(
-            {
-                **{slot.instrument.name: self._turn_of(slot) for slot in self._evidence.values()},
-                "verdicts": self._lamps.update,
-                "inspector": self._inspector.update,
-                # The strips share a playhead: when it moves all of them are painted.
-                "strips": self._update_strips,
-            }
-        )
+        self._duo = self._box(classes=("duo",))
         self._look_where_the_tour_does()
-        self.cards = self._layout(overlays)
+        return {
+            **{slot.instrument.name: self._turn_of(slot) for slot in self._cards.values()},
+            "inspector": self._inspector.update,
+            # The strips share a playhead: when it moves all of them are painted.
+            "strips": self._update_strips,
+        }
+
+    def _node_panel(self) -> NodePanel:
+        self._inspector = self._slot(Inspector())
+        return NodePanel(self.session, self._inspector.view)
 
     # ------------------------------------------------------------------ layout
 
-    def _layout(self, overlays: object) -> tuple[Any, ...]:
+    def _causes(self) -> Sequence[Any]:
+        return self.faults.view, self.nodes.view
+
+    def _world(self, overlays: object) -> Any:  # noqa: ANN401
         self._watched = html(_WATCHED, classes=("half-title",), visible=False)
-        self._maps = box(box(self._watched, self._map.view, classes=("half",)), classes=("maps",))
-        self._duo = box(classes=("duo",))
-        self._arrange()
-        strips = box(
-            *(slot.view for slot in self._strips), self._axis.foot, classes=("card", "strips")
-        )
-        return (
-            box(self.faults.view, self.nodes.view, classes=("column", "left")),
-            box(self._maps, overlays, classes=("card", "main")),
-            box(
-                strips,
-                self._duo,
-                box(self._lamps.view, classes=("card", "lamp-card")),
-                classes=("column", "right"),
-            ),
-            self.timeline.view,
-        )
+        half = self._box(self._watched, self._map.view, classes=("half",))
+        self._maps = self._box(half, classes=("maps",))
+        return self._box(self._maps, overlays, classes=("card", "main"))
+
+    def _evidence(self) -> Sequence[Any]:
+        strips = [slot.view for slot in self._strips]
+        return self._box(*strips, self._axis.foot, classes=("card", "strips")), self._duo
 
     def _arrange(self) -> None:
         """Two cards with a switch each where there is room, one with all instruments elsewhere."""
@@ -116,7 +89,7 @@ class FlockDeck(Deck):
         if not self._wide:
             names = (("Ballots", "Detection", "Events", "Compare"),)
         self._duo.objects = self._tabbed(
-            [{name: self._evidence[name] for name in group} for group in names]
+            [{name: self._cards[name] for name in group} for group in names]
         )
 
     def keep_still(self, still: bool) -> None:
@@ -164,14 +137,9 @@ class FlockDeck(Deck):
                 self._maps.pop(1)
             return
         if self._beside is None:
-            self._beside = Slot(FlockMap(self.select, self._theme))
+            self._beside = self._slot(FlockMap(self.select, self._theme))
         self._beside.update(view)
         if len(self._maps) == 1:
             any(tabs.show("Compare") for tabs in self._tabs)
             title = html(_BESIDE, classes=("half-title",))
-            self._maps.append(box(title, self._beside.view, classes=("half",)))
-
-    def _slots(self) -> Iterable[Slot]:
-        beside = () if self._beside is None else (self._beside,)
-        alone = (self._lamps, self._inspector, *self._evidence.values())
-        return (self._map, *beside, *self._strips, *alone)
+            self._maps.append(self._box(title, self._beside.view, classes=("half",)))
