@@ -1,0 +1,1 @@
+"""The barrier at work: fuzz campaigns on many processes or machines, and proofs for all sizes."""
