@@ -35,6 +35,9 @@ __all__ = ["Campaign", "Engine", "seed_of"]
 _BLOCK = 16_384
 """Trace points that are worked on together, unless one run has more."""
 
+_MOST_HOSTS = 2**31 - 4
+"""Counts are 32 bits wide."""
+
 
 class Engine(Protocol):
     """What runs schedules: `flockcore.barrier.traces.run`, or another that is to be tested."""
@@ -60,6 +63,15 @@ class _Tally:
     rows: list[NDArray[np.int64]] = field(default_factory=list)
     names: list[tuple[str, str]] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
+
+    def mark(self) -> tuple[int, int, int]:
+        """Return how much there is."""
+        return len(self.rows), len(self.names), len(self.violations)
+
+    def back(self, mark: tuple[int, int, int]) -> None:
+        """Forget what came after a mark."""
+        rows, names, violations = mark
+        del self.rows[rows:], self.names[names:], self.violations[violations:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +103,8 @@ class Campaign:
             number = getattr(self, name)
             if operator.index(number) < 0:
                 raise FlockError(f"{name} is {number}; 0 or more is allowed")
+        if self.hosts > _MOST_HOSTS:
+            raise FlockError(f"hosts is {self.hosts}; at most {_MOST_HOSTS} is allowed")
         operator.index(self.seed)
         if not self.suite:
             raise FlockError("the suite has no cells; at least one is needed")
@@ -105,7 +119,7 @@ class Campaign:
     ) -> Report:
         """Make the runs `first` to `stop` - 1, all of them unless given.
 
-        A policy that complains stops the campaign; what was done before is in the report.
+        A policy that complains stops the campaign; the runs before it are in the report.
 
         Args:
             first: Number of the first run.
@@ -120,15 +134,14 @@ class Campaign:
         end = self.runs if stop is None else stop
         if not 0 <= first <= end <= self.runs:
             raise FlockError(f"runs {first} to {end}; 0 to {self.runs} is allowed, in this order")
-        tally, stopped = _Tally(), None
+        tally, stop_at, stopped = _Tally(), None, None
         try:
             for block in self._blocks(first, end):
-                for policy, group in _by_policy(block).items():
-                    self._work(policy, group, tally)
+                self._work_on(block, tally)
                 if progress is not None:
                     progress(len(tally.names), end - first)
         except FlockError as error:
-            stopped = str(error)
+            stop_at, stopped = first + len(tally.names), str(error)
         rows = np.concatenate([np.zeros((0, len(COLUMNS)), dtype=np.int64), *tally.rows])
         return summed(
             Results(rows, tuple(tally.names)),
@@ -138,18 +151,41 @@ class Campaign:
             violations=tally.violations,
             seconds=clock() - began if clock else 0.0,
             stopped=stopped,
+            stopped_at=stop_at,
         )
+
+    def _work_on(self, block: list[_Run], tally: _Tally) -> None:
+        """Make the runs of a block, or those before the first that cannot be made.
+
+        Raises:
+            FlockError: what that one complains about.
+        """
+        mark = tally.mark()
+        try:
+            for policy, group in _by_policy(block).items():
+                self._work(policy, group, tally)
+        except FlockError:
+            # One at a time: which run it is, and which were made before it, is then no matter of
+            # how runs were put together.
+            tally.back(mark)
+            for one in block:
+                self._work(one.policy, [one], tally)
 
     def _blocks(self, first: int, end: int) -> Iterator[list[_Run]]:
         """Draw runs, as many at a time as are worked on together."""
         twister = Twister(0)
         width = max(1, _BLOCK // (self.hosts + 3))
         for start in range(first, end, width):
-            block = []
+            block: list[_Run] = []
             for number in range(start, min(start + width, end)):
                 twister.restart(seed_of(self.seed, number))
                 cell = number % len(self.suite)
-                block.append(_Run(number, cell, *self.suite[cell].make(self.hosts, twister)))
+                try:
+                    drawn = self.suite[cell].make(self.hosts, twister)
+                except FlockError:
+                    yield block
+                    raise
+                block.append(_Run(number, cell, *drawn))
             yield block
 
     def _work(self, policy: Policy, group: list[_Run], tally: _Tally) -> None:

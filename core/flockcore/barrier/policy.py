@@ -30,6 +30,7 @@ __all__ = [
     "StrictAll",
     "Threshold",
     "UserPolicy",
+    "check_percent",
     "is_vacuous",
     "parse",
     "share_down",
@@ -315,22 +316,27 @@ NAMES = (
     "max-failures<=2",
     "max-failures<=5%",
     "threshold>=80%&fail<=5%",
+    "threshold:80%",
 )
 """Examples of what `parse` reads."""
 
-_NUMBER = r"(\d+)(%?)"
+_NUMBER = r"(-?\d+(?:\.\d+)?)(%?)"
 _TEXT = re.compile(
-    rf"(?P<strict>strict-all)|threshold>={_NUMBER}(?:&fail<={_NUMBER})?|max-failures<={_NUMBER}"
+    r"(?P<strict>strict-all)"
+    rf"|threshold(?:>=|:){_NUMBER}(?:&fail(?:<=|:){_NUMBER})?"
+    rf"|max-failures(?:<=|:){_NUMBER}"
 )
 
 
 def parse(text: str, *, hosts: int) -> Policy:
     """Return the policy of a display name; numbers may be percentages of the hosts.
 
-    A percentage of READY hosts is rounded up, one of failures down, both exactly.
+    A percentage of READY hosts is rounded up, one of failures down, both exactly. A colon does for
+    ``>=`` and ``<=``, which a shell takes for itself.
 
     Raises:
-        FlockError: no such policy, a threshold above the hosts, or a percentage above 100.
+        FlockError: no such policy, a threshold above the hosts, a number that is not whole or is
+            negative, or a percentage that is not from 0 to 100.
     """
     found = _TEXT.fullmatch("".join(text.split()))
     if found is None:
@@ -349,14 +355,26 @@ def parse(text: str, *, hosts: int) -> Policy:
 
 
 def _count(digits: str, share: str, hosts: int, rounded: Callable[[int, int], int]) -> int:
+    if "." in digits:
+        allowed = "from 0 to 100" if share else "of 0 or more"
+        raise FlockError(f"`{digits}{share}` in a policy; a whole number {allowed} is allowed")
     return rounded(hosts, int(digits)) if share else int(digits)
+
+
+def check_percent(percent: int) -> int:
+    """Return a percentage.
+
+    Raises:
+        FlockError: it is no whole number from 0 to 100.
+    """
+    if isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100:
+        raise FlockError(f"percentage is {percent}; a whole number from 0 to 100 is allowed")
+    return percent
 
 
 def _percent(hosts: int, percent: int) -> int:
     _check_number("hosts", hosts)
-    if isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100:
-        raise FlockError(f"percentage is {percent}; a whole number from 0 to 100 is allowed")
-    return percent
+    return check_percent(percent)
 
 
 def _said(label: str, error: Exception) -> str:

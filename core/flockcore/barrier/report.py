@@ -87,6 +87,7 @@ class Report:
         reports: Host reports that gates took.
         seconds: Time that it took; that of parts adds up. It is left out when reports are compared.
         stopped: Why runs are missing: what a policy complained about, or None.
+        stopped_at: The run at which it did; that one and all after it are left out.
         results: Each run's row, in order; left out too.
     """
 
@@ -100,6 +101,7 @@ class Report:
     reports: int
     seconds: float = field(compare=False)
     stopped: str | None
+    stopped_at: int | None = None
     suite: tuple[str, ...] = field(repr=False)
     results: Results = field(compare=False, repr=False)
 
@@ -122,7 +124,8 @@ def summed(
     suite: tuple[str, ...],
     violations: Iterable[Violation],
     seconds: float,
-    stopped: str | None,
+    stopped: str | None = None,
+    stopped_at: int | None = None,
 ) -> Report:
     """Return the report of rows in any order; arguments as in `Report`, `suite` names its cells."""
     order = np.argsort(results.column("run"), kind="stable")
@@ -144,6 +147,7 @@ def summed(
         reports=int(np.maximum(rows.column("length") - 3, 0).sum()),
         seconds=seconds,
         stopped=stopped,
+        stopped_at=stopped_at,
         suite=suite,
         results=rows,
     )
@@ -166,12 +170,24 @@ def merge(reports: Sequence[Report]) -> Report:
     )
     if len(np.unique(results.column("run"))) < len(results.names):
         raise FlockError("two reports have the same run; each run once is needed")
+    stops = [part for part in reports if part.stopped_at is not None]
+    stop = min(stops, key=lambda part: part.stopped_at or 0, default=None)
+    end = None if stop is None else stop.stopped_at
     return summed(
-        results,
+        results if end is None else _before(results, end),
         hosts=one.hosts,
         seed=one.seed,
         suite=one.suite,
-        violations=[found for part in reports for found in part.violations],
+        violations=[
+            found for part in reports for found in part.violations if end is None or found.run < end
+        ],
         seconds=sum(part.seconds for part in reports),
-        stopped=next((part.stopped for part in reports if part.stopped is not None), None),
+        stopped=None if stop is None else stop.stopped,
+        stopped_at=end,
     )
+
+
+def _before(results: Results, end: int) -> Results:
+    """Return the rows of the runs before `end`: what one process would have come to."""
+    kept = np.flatnonzero(results.column("run") < end)
+    return Results(results.table[kept], tuple(results.names[at] for at in kept.tolist()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flockcore.barrier.policy import (
@@ -10,6 +11,7 @@ from flockcore.barrier.policy import (
     MaxFailures,
     StrictAll,
     Threshold,
+    check_percent,
     share_down,
     share_up,
 )
@@ -21,13 +23,13 @@ from flockcore.barrier.schedule import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from flockcore.barrier.mersenne import Twister
     from flockcore.barrier.policy import Policy
     from flockcore.barrier.schedule import Schedule
 
-__all__ = ["SUITE", "Cell"]
+__all__ = ["SUITE", "Cell", "cells_of"]
 
 
 @dataclass(frozen=True)
@@ -80,3 +82,40 @@ SUITE = (
     Cell("random-threshold / random-fail", _random_threshold),
 )
 """The twelve cells; run i takes cell i mod 12."""
+
+
+def cells_of(policy: Policy, *, percents: Sequence[int] = (10, 30, 50)) -> tuple[Cell, ...]:
+    """Return one policy against the failure patterns.
+
+    Those are: all READY, in index order and in a drawn one, all failed, each host failed with one
+    of some probabilities, and with a drawn one.
+
+    Args:
+        policy: What gates ask for.
+        percents: Probabilities, in per cent.
+
+    Raises:
+        FlockError: a percentage that is no whole number from 0 to 100.
+    """
+    rates = {f"{one}%-fail": check_percent(one) / 100 for one in percents}
+    patterns: dict[str, Callable[[int, Twister], Schedule]] = {
+        "all-ready": lambda n, _: all_ready(n),
+        "all-fail": lambda n, _: all_fail(n),
+        "shuffled-ready": shuffled_all_ready,
+        **{name: partial(_failing, rate) for name, rate in rates.items()},
+        "random-fail": lambda n, draw: random_failures(n, draw.uniform(), draw),
+    }
+    return tuple(
+        Cell(f"{policy.name} / {name}", partial(_under, policy, draw))
+        for name, draw in patterns.items()
+    )
+
+
+def _failing(rate: float, hosts: int, twister: Twister) -> Schedule:
+    return random_failures(hosts, rate, twister)
+
+
+def _under(
+    policy: Policy, draw: Callable[[int, Twister], Schedule], hosts: int, twister: Twister
+) -> tuple[Policy, Schedule]:
+    return policy, draw(hosts, twister)

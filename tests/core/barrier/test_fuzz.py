@@ -13,10 +13,10 @@ from flockcore.barrier import mersenne
 from flockcore.barrier.codes import Phase
 from flockcore.barrier.fuzz import Campaign, seed_of
 from flockcore.barrier.mersenne import Twister
-from flockcore.barrier.policy import StrictAll, UserPolicy
+from flockcore.barrier.policy import MaxFailures, StrictAll, Threshold, UserPolicy
 from flockcore.barrier.report import merge
-from flockcore.barrier.schedule import all_ready
-from flockcore.barrier.suite import SUITE, Cell
+from flockcore.barrier.schedule import all_fail, all_ready
+from flockcore.barrier.suite import SUITE, Cell, cells_of
 from flockcore.barrier.traces import run
 from flockcore.errors import FlockError
 
@@ -160,14 +160,61 @@ def test_a_schedule_that_names_a_host_twice_is_a_violation():
     assert [one.checks for one in report.violations] == [("every_host_once",)] * 2
 
 
-def test_a_policy_that_raises_keeps_what_was_done():
-    broken = UserPolicy(label="broken", predicate=lambda r, f, p: 1 // 0)
-    suite = (*SUITE[:3], Cell("broken / all-ready", lambda n, _: (broken, all_ready(n))))
-    report = Campaign(hosts=20_000, runs=8, suite=suite).run()
-    assert report.runs == 3
-    assert "policy `broken` raised ZeroDivisionError" in report.stopped
+def with_a_broken_cell(hosts, at):
+    broken = UserPolicy(label="broken", predicate=lambda r, f, p: f < 2 or 1 // 0)
+    cells = (*SUITE[:at], Cell("broken / all-fail", lambda n, _: (broken, all_fail(n))))
+    return Campaign(hosts=hosts, runs=12, suite=cells)
+
+
+@pytest.mark.parametrize("hosts", [5, 20_000])
+def test_a_policy_that_raises_keeps_the_runs_before_it(hosts):
+    report = with_a_broken_cell(hosts, 0).run()
+    assert (report.runs, report.stopped_at) == (0, 0)
+    report = with_a_broken_cell(hosts, 3).run()
+    assert (report.runs, report.stopped_at) == (3, 3)
+    assert report.stopped == (
+        "policy `broken` raised ZeroDivisionError: integer division or modulo by zero"
+        f" at ready 0, failed 2, prov {hosts - 2}"
+    )
     assert not report.clean
     assert report.violations == ()
+
+
+def test_where_a_policy_raises_does_not_depend_on_the_parts():
+    campaign = with_a_broken_cell(5, 3)
+    parts = [campaign.run(first=a, stop=b) for a, b in itertools.pairwise([0, 2, 5, 9, 12])]
+    assert [part.stopped_at for part in parts] == [None, 3, 7, 11]
+    assert merge(parts[::-1]) == campaign.run()
+    assert merge(parts).results.table.tolist() == campaign.run().results.table.tolist()
+
+
+def test_a_cell_that_complains_keeps_the_runs_before_it():
+    def refuses(hosts, _):
+        return Threshold(-hosts), all_ready(hosts)
+
+    report = Campaign(hosts=5, runs=9, suite=(*SUITE[:2], Cell("refuses", refuses))).run()
+    assert (report.runs, report.stopped_at) == (2, 2)
+    assert "threshold is -5" in report.stopped
+
+
+def test_one_policy_against_the_failure_patterns():
+    cells = cells_of(MaxFailures(1), percents=(0, 40))
+    report = Campaign(hosts=30, runs=12, suite=cells).run()
+    assert report.clean
+    assert list(report.cells) == [
+        f"max-failures<=1 / {pattern}"
+        for pattern in (
+            "all-ready",
+            "all-fail",
+            "shuffled-ready",
+            "0%-fail",
+            "40%-fail",
+            "random-fail",
+        )
+    ]
+    assert report.results.column("failed_total")[3] == 0
+    with pytest.raises(FlockError, match="percentage is 101"):
+        cells_of(StrictAll(), percents=(101,))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +222,7 @@ def test_a_policy_that_raises_keeps_what_was_done():
     [
         ({"hosts": -1}, "hosts is -1; 0 or more is allowed"),
         ({"runs": -1}, "runs is -1; 0 or more is allowed"),
+        ({"hosts": 2**31}, "hosts is 2147483648; at most 2147483644"),
         ({"suite": ()}, "the suite has no cells"),
     ],
 )

@@ -280,18 +280,11 @@ def test_rejected_calls(case, kind):
     assert (machine and machine.state()) == before
 
 
-def test_the_closed_form_is_that_of_the_recorded_traces(policy_of):
-    for param in cases("barrier/traces_small"):
-        data = param.values[0] and param.values[0].data
-        if not data:
-            pytest.skip("no recorded traces")
-        schedule = Schedule.of(data["order"], data["failed_hosts"])
-        outcome = predict(policy_of(data["policy"]), schedule.word[None])
-        letter = (Phase.CONVERGE if outcome.converges[0] else Phase.FAILED).letter
-        found = [letter, outcome.ready[0], outcome.failed[0], outcome.length[0]]
-        assert found == [
-            data["phases"][-1],
-            data["ready"][-1],
-            data["failed"][-1],
-            len(data["phases"]),
-        ]
+@pytest.mark.parametrize("case", cases("barrier/traces_small"))
+def test_the_closed_form_is_that_of_the_recorded_traces(case, policy_of):
+    data = case.data
+    schedule = Schedule.of(data["order"], data["failed_hosts"])
+    outcome = predict(policy_of(data["policy"]), schedule.word[None])
+    letter = (Phase.CONVERGE if outcome.converges[0] else Phase.FAILED).letter
+    found = [letter, outcome.ready[0], outcome.failed[0], outcome.length[0]]
+    assert found == [data["phases"][-1], data["ready"][-1], data["failed"][-1], len(data["phases"])]

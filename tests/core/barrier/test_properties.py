@@ -345,6 +345,8 @@ def test_names_are_read_back():
     for policy in (StrictAll(), Threshold(3), MaxFailures(2), Combined(3, 1)):
         assert parse(policy.name, hosts=9) == policy
     assert parse("threshold >= 80%", hosts=9) == Threshold(8)
+    assert parse("threshold:80%", hosts=9) == Threshold(8)
+    assert parse("threshold:3&fail:1", hosts=9) == Combined(3, 1)
     assert parse("max-failures<=80%", hosts=9) == MaxFailures(7)
     assert parse("threshold>=50%&fail<=10%", hosts=25) == Combined(13, 2)
 
@@ -355,7 +357,10 @@ def test_names_are_read_back():
         ("quorum", "unknown policy `quorum`; allowed are such as strict-all, threshold>=8"),
         ("threshold>=10", "threshold is 10; 0 to 9 is allowed"),
         ("threshold>=101%", "percentage is 101; a whole number from 0 to 100"),
-        ("max-failures<=-1", "unknown policy"),
+        ("max-failures<=-1", "max-failures is -1; a whole number of 0 or more"),
+        ("max-failures:-1%", "percentage is -1; a whole number from 0 to 100"),
+        ("threshold:50.5%", "`50.5%` in a policy; a whole number from 0 to 100"),
+        ("threshold:1.5", "`1.5` in a policy; a whole number of 0 or more"),
     ],
 )
 def test_complaints_about_names(text, complaint):
