@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from flockcore.flock import fixed
 from flockcore.flock.codes import Health
 
-__all__ = ["Aggregate", "aggregate", "gradient", "neighbour_weight", "newest"]
+__all__ = ["Aggregate", "aggregate", "average", "gradient", "neighbour_weight", "newest"]
 
 # Nodes that are worked on at once: the temporaries of a block, k * 6 values a node, stay in the
 # second-level cache.
@@ -91,19 +91,30 @@ def aggregate(
         counted = weight[:, block] * counts
         counted.sum(axis=0, out=total[block])
         # The cast to integers truncates.
-        values[present, block] = _average(fields, chosen, counted, total[block])
+        values[present, block] = average(fields, chosen, counted, total[block])
     return Aggregate(values, degraded, total)
 
 
-def _average(
+def average(
     fields: NDArray[np.float64], chosen: Indices, counted: Values, total: Values
 ) -> NDArray[np.float64]:
+    """Average some columns of a table; the whole part of the result is exact.
+
+    Args:
+        fields: faded fields to choose from, raw Q16.16, shape (p, M).
+        chosen: columns for k <= 31 neighbours of n nodes, shape (k, n).
+        counted: weight of each, 0 where it does not count, raw Q16.16, shape (k, n).
+        total: sum of each node's weights, shape (n,).
+
+    Returns:
+        Raw Q16.16 with a fraction, 0 where nothing counts, shape (p, n).
+    """
     samples = fields.take(chosen, axis=1, mode="clip")
     samples *= counted * _FROM_RAW
     np.floor(samples, out=samples)
-    average: NDArray[np.float64] = np.add.reduce(samples, axis=1)
-    average /= np.maximum(total, 1) * _FROM_RAW
-    return average
+    mean: NDArray[np.float64] = np.add.reduce(samples, axis=1)
+    mean /= np.maximum(total, 1) * _FROM_RAW
+    return mean
 
 
 def newest(published_at: Values, valid: Mask, index: Indices, eligible: Mask) -> Values:

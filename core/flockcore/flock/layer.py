@@ -22,7 +22,7 @@ from flockcore.flock.fixed import ONE
 from flockcore.flock.floor import Floor
 from flockcore.flock.heartbeat import Heartbeat
 from flockcore.flock.invariants import verdicts
-from flockcore.flock.neighbourhood import Links, sense
+from flockcore.flock.neighbourhood import Links
 from flockcore.flock.options import FlockOptions
 from flockcore.flock.quarantine import EvidenceBook, Quarantine
 from flockcore.flock.reach import REACH, Metric, Reach, hearers, reach
@@ -36,6 +36,7 @@ from flockcore.flock.reports import (
     count_statistics,
     describe_events,
 )
+from flockcore.flock.sensing import Sensing
 from flockcore.flock.settings import HeartbeatOptions, TopologyOptions
 from flockcore.flock.states import next_states
 from flockcore.flock.tables import Accusations, Counters, FlockState
@@ -131,6 +132,7 @@ class Flock(Floor, Layer):
         )
         self.state = self._fresh_state(topology, own)
         self.links = Links.of(self.state.topology)
+        self._sensing = Sensing()
         self.tally = Tally()
         self.tally.recount(self)
         self._degrees = np.diff(hearers(self.state.topology.peer).start)
@@ -401,7 +403,7 @@ class Flock(Floor, Layer):
         )
         state.counters.task_runs[ran] += 1
         health = state.heartbeat.health
-        felt = sense(
+        felt = self._sensing.sense(
             links=self.links,
             health=health if self.options.wiring == "corrected" else np.zeros_like(health),
             region=state.region,

@@ -16,7 +16,7 @@ from flockcore.flock.fields import FIELD_COUNT, FieldRegion, decayed
 from flockcore.flock.topology import Topology
 from flockcore.kernel.network import Network
 
-__all__ = ["Links", "Sense", "sense"]
+__all__ = ["Links", "Sense", "faded_fields", "sense", "weigh"]
 
 type Indices = NDArray[np.intp]
 type Mask = NDArray[np.bool_]
@@ -34,6 +34,7 @@ class Links:
             nodes with lower numbers tick first, so theirs is fresh (section 15).
         full: weight of the neighbour while ALIVE, raw Q16.16.
         half: weight of the neighbour while SUSPECT, raw Q16.16.
+        version: how often they have been rebuilt.
     """
 
     edge: Indices
@@ -42,6 +43,7 @@ class Links:
     column: Indices
     full: NDArray[np.int64]
     half: NDArray[np.int64]
+    version: int = 0
 
     @classmethod
     def of(cls, topology: Topology) -> "Links":
@@ -61,6 +63,7 @@ class Links:
 
     def refresh(self, topology: Topology, rows: Indices) -> None:
         """Rebuild the links of `rows`, whose elected set changed."""
+        self.version += 1
         reach = topology.peer.shape[1]
         slot = topology.elected[rows, : len(self.edge)].T.astype(np.intp)
         present = slot >= 0
@@ -91,7 +94,7 @@ class Sense:
 def sense(
     *,
     links: Links,
-    health: NDArray[np.uint8],
+    belief: NDArray[np.uint8],
     region: FieldRegion,
     profile: DecayProfile,
     own: NDArray[np.int64],
@@ -107,7 +110,7 @@ def sense(
 
     Args:
         links: the elected neighbours.
-        health: belief per edge, shape (N, R).
+        belief: health of each elected neighbour, shape (k, N).
         region: what was published before this tick.
         profile: how fields decay.
         own: own fields before this tick's slack, raw Q16.16, shape (6, N).
@@ -117,14 +120,13 @@ def sense(
         network: where sampling needs a live link; None lets every field be read by everyone.
     """
     nodes = own.shape[1]
-    parts = _parts(region.values, own, published, profile)
-    old, readable = decayed(region, now, profile, parts)
-    everyone = bool(ticking.all())
-    fresh = published[parts] if everyone else np.where(ticking, published[parts], old)
+    parts, fresh, old, readable = faded_fields(region, profile, own, published, now)
+    if not ticking.all():
+        fresh = np.where(ticking, fresh, old)
     table = np.concatenate([fresh, old], axis=1)
     valid = np.concatenate([readable | ticking, readable])
     index = links.column
-    weight, eligible = _weigh(links, health)
+    weight, eligible = weigh(belief, full=links.full, half=links.half, present=links.present)
     if network is not None and network.divided:
         # A field that cannot be reached is a failed sample: one more column, never valid.
         observer = np.broadcast_to(np.arange(nodes, dtype=np.intp), links.peer.shape)
@@ -136,6 +138,32 @@ def sense(
     slopes = np.zeros((FIELD_COUNT, nodes), dtype=np.int64)
     slopes[parts] = gradient(found.values, own[parts])
     return Sense(slopes, found.degraded)
+
+
+def faded_fields(
+    region: FieldRegion,
+    profile: DecayProfile,
+    own: NDArray[np.int64],
+    published: NDArray[np.int64],
+    now: int,
+) -> tuple[list[int], NDArray[np.int64], NDArray[np.int64], Mask]:
+    """Return what there is to sample while everybody publishes.
+
+    Args:
+        region: what was published before this tick.
+        profile: how fields decay.
+        own: own fields, raw Q16.16, shape (6, N).
+        published: fields published in this tick, shape (6, N).
+        now: time of the tick in microseconds.
+
+    Returns:
+        The components that are not 0 throughout; what is being published of them and what is left
+        of what was published before, raw Q16.16, shape (parts, N) each; and whether the latter can
+        be sampled, shape (N,).
+    """
+    parts = _parts(region.values, own, published, profile)
+    old, readable = decayed(region, now, profile, parts)
+    return parts, published[parts], old, readable
 
 
 def _parts(
@@ -152,13 +180,28 @@ def _parts(
     return np.flatnonzero(some).tolist()
 
 
-def _weigh(links: Links, health: NDArray[np.uint8]) -> tuple[NDArray[np.int64], Mask]:
-    """Return the weight of each link and whether its neighbour may be sampled, shape (k, N)."""
-    belief = health.reshape(-1).take(links.edge, mode="clip")
+def weigh(
+    belief: NDArray[np.uint8],
+    *,
+    full: NDArray[np.int64],
+    half: NDArray[np.int64],
+    present: Mask,
+) -> tuple[NDArray[np.int64], Mask]:
+    """Return the weight of each link and whether its neighbour may be sampled.
+
+    Args:
+        belief: health of each neighbour, shape (k, n).
+        full: weight of each while ALIVE, raw Q16.16, shape (k, n).
+        half: weight of each while SUSPECT, raw Q16.16, shape (k, n).
+        present: whether there is a neighbour, shape (k, n).
+
+    Returns:
+        Raw Q16.16, of no meaning where the mask is False; and the mask, shape (k, n) each.
+    """
     unwell = np.flatnonzero(belief != Health.ALIVE)
     if not len(unwell):
-        return links.full, links.present
-    weight, eligible = links.full.copy(), links.present.copy()
-    weight.reshape(-1)[unwell] = links.half.reshape(-1)[unwell]
+        return full, present
+    weight, eligible = full.copy(), present.copy()
+    weight.reshape(-1)[unwell] = half.reshape(-1)[unwell]
     eligible.reshape(-1)[unwell] &= belief.reshape(-1)[unwell] == Health.SUSPECT
     return weight, eligible
