@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from flockcore.errors import FlockError
 from flockcore.flock.options import FlockOptions
+from flockcore.kernel.fault_keys import POLICIES
 from flockcore.kernel.faults import (
     KINDS,
     PROPOSALS,
@@ -33,8 +34,10 @@ from flockcore.kernel.faults import (
     Partition,
     Pause,
     Propose,
+    Provision,
     Reconcile,
     Reorder,
+    Require,
     Restart,
     Resume,
     SetField,
@@ -129,6 +132,7 @@ def draw(seed: int) -> Plan:
     script = sorted([*known, *uses], key=lambda fault: fault.start or 1)
     healed = safety + 1
     mended = _mend(drawer, bare, script, healed)
+    script = sorted([*script, *_provision(drawer, bare, safety)], key=lambda one: one.start or 1)
     end = max(fault.start or 1 for fault in mended) + _recovery_ticks(bare)
     scenario = bare.replace(faults=(*script, *mended), ticks=end)
     return Plan(seed=seed, scenario=scenario, safety=safety)
@@ -327,6 +331,30 @@ def _use(drawer: _Drawer, flock: Scenario, safety: int) -> Fault:
             period_us = drawer.pick((0, 5_000, 20_000))
             duration_us = drawer.between(0, 5_000)
             return AddTask(start=start, node=node, period_us=period_us, duration_us=duration_us)
+
+
+def _provision(drawer: _Drawer, flock: Scenario, safety: int) -> tuple[Fault, ...]:
+    """Now and then all nodes are provisioned, and the gate may be told something else later."""
+    if drawer.happens(60):
+        return ()
+    first, later = (drawer.between(1, safety) for _ in range(2))
+    ready, failed = (drawer.between(0, flock.nodes) for _ in range(2))
+    provision = Provision(
+        start=first,
+        policy=drawer.pick(POLICIES),
+        ready=ready,
+        failed=failed,
+        seat=drawer.between(0, flock.nodes - 1),
+        least_us=drawer.between(0, 40) * 1_000,
+        mean_us=drawer.between(0, 40) * 1_000,
+        fail=drawer.share(30),
+        early=drawer.happens(30),
+        resend_us=drawer.between(1, 30) * 1_000,
+    )
+    if drawer.happens(50):
+        return (provision,)
+    require = Require(start=later, policy=drawer.pick(POLICIES), ready=failed, failed=ready)
+    return provision, require
 
 
 # ------------------------------------------------------------------ what mends

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from flockcore.kernel import fault_keys as keys
-from flockcore.kernel.faults import Cut, Fault, Flap, Propose
+from flockcore.kernel.faults import Cut, Fault, Flap, Propose, Provision, Require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,4 +85,7 @@ def resize_fault(fault: Fault, old: int, new: int) -> Fault:
         changes["target"] = (changes["source"] + 1) % new
     elif isinstance(fault, Propose) and fault.kind == keys.PROPOSALS["quarantine"]:
         changes["data"] = _resize_node(fault.data, old, new) if fault.data < old else fault.data
+    elif isinstance(fault, Provision | Require):
+        changes["ready"] = -(-fault.ready * new // old)
+        changes["failed"] = fault.failed * new // old
     return replace(fault, **changes)

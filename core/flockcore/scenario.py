@@ -53,6 +53,8 @@ VIEWS = (
     "verdicts",
     "events",
     "curl",
+    "barrier",
+    "lanes",
 )
 """What a stop of the tour can point at."""
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from flockcore.barrier.layer import BarrierLayer
 from flockcore.errors import FlockError
 from flockcore.flock.layer import Flock
 from flockcore.hodge.layer import Hodge
@@ -117,6 +118,7 @@ class Simulation:
         tick: ticks done; 0 before the first.
         flock: the flock layer.
         hodge: the layer of edge flows.
+        barrier: the layer of provisioning.
         world: what is really true of the nodes.
         network: the faults that act on messages.
         branches: futures that were kept, by name.
@@ -162,7 +164,8 @@ class Simulation:
             flock=self.flock,
             options=scenario.curl,
         )
-        self.layers: tuple[Layer, ...] = (self.flock, self.hodge)
+        self.barrier = BarrierLayer(world=self.world, network=self.network, clock=self.clock)
+        self.layers: tuple[Layer, ...] = (self.flock, self.hodge, self.barrier)
         for layer in self.layers:
             layer.start()
 
@@ -277,10 +280,10 @@ class Simulation:
         return self._digest().hex()
 
     def digests(self) -> dict[str, str]:
-        """Return the SHA-256 of each exact layer's state and of the world, by name."""
+        """Return the SHA-256 of the world and of each exact layer that has a state, by name."""
         parts = {"world": capture(self.world)}
         parts |= {layer.name: layer.capture() for layer in self.layers if layer.exact}
-        return {name: digest(part).hex() for name, part in parts.items()}
+        return {name: digest(part).hex() for name, part in parts.items() if part}
 
     # ------------------------------------------------------------------ faults and branches
 

@@ -20,7 +20,14 @@ from flockcore.simulation import Simulation
 __all__ = ["Failure", "Outcome", "trial", "unrecovered"]
 
 MAY_BREAK = frozenset(
-    {"No false DEAD", "Inboxes drain", "Views converge", "Replicas agree", "No curl is left"}
+    {
+        "No false DEAD",
+        "Inboxes drain",
+        "Views converge",
+        "Replicas agree",
+        "No curl is left",
+        "Ready means up",
+    }
 )
 """Invariants that faults break by their nature; they must hold again once the flock recovered."""
 GRACE_PERIODS = 4
@@ -159,8 +166,10 @@ def unrecovered(simulation: Simulation) -> tuple[str, str] | None:
     if flows["flow_behind"]:
         reason = f"{flows['flow_replicas']} versions, {flows['flow_behind']} nodes lack some"
         return "replicas agree", reason
-    # Curl is what writers disagree about: it stays until somebody reconciles.
-    verdicts = [one for one in simulation.verdicts() if one.name != "No curl is left"]
+    # Curl is what writers disagree about: it stays until somebody reconciles. A host that said
+    # READY, crashed, and broke when it was imaged anew stays broken.
+    lasting = {"No curl is left", "Ready means up"}
+    verdicts = [one for one in simulation.verdicts() if one.name not in lasting]
     broken = [one for one in verdicts if one.status is Status.VIOLATED]
     return (broken[0].name, broken[0].reason) if broken else None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from flockcore import rules
 
 COMPONENTS = ("load", "thermal", "power", "custom_0", "custom_1", "slack")
@@ -40,8 +42,19 @@ THRESHOLDS = {
 }
 """Approval thresholds by name, raw Q16.16."""
 
+POLICIES = ("strict_all", "threshold", "max_failures", "combined")
+"""Policies that a barrier's gate may follow (spec barrier, section 4)."""
+
+
+def _check_hosts(value: int, nodes: int) -> str | None:
+    if value < 0:
+        return "this is negative"
+    return None if value <= nodes else f"there are only {nodes} hosts"
+
+
 # 10^12 us are eleven days: beyond that a time is a slip of the pen.
 TIME = rules.whole(0, 10**12, " microseconds")
+WAIT = rules.whole(1, 10**12, " microseconds")
 OPTIONAL_TIME = rules.optional(TIME)
 TICKS = rules.whole(1, 10**9, " ticks")
 TICK = rules.optional(rules.whole(1, 10**9))
@@ -66,3 +79,7 @@ RATE = rules.real(-1_000.0, 1_000.0)
 PATH = rules.path(2, 64)
 SHAPE = rules.choice("loop", "path", "star")
 AIM = rules.choice("project", "balance")
+POLICY = rules.choice(*POLICIES)
+HOSTS = dataclasses.replace(
+    rules.whole(0, 0), allowed="a number of hosts, from none to all", check=_check_hosts
+)

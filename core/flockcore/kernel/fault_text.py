@@ -39,6 +39,8 @@ EXPLANATIONS: dict[str, str] = {
     "storm": "Nodes drawn at random write flows round triangles, again and again.",
     "mend": "Every node that has heard nothing new for a while removes the curl it knows of.",
     "reconcile": "Every node removes the curl from the flow that it knows, asking nobody.",
+    "provision": "All nodes are imaged; a controller counts their reports and waits at a barrier.",
+    "require": "The barrier's gate asks for something else, if it has not decided yet.",
 }
 """One sentence for every kind, to be shown where the fault is pressed."""
 
@@ -210,6 +212,28 @@ def _reconcile(fault: f.Reconcile) -> str:
     return "Every node removes the curl from the flow that it knows."
 
 
+def _asked(fault: f.Provision | f.Require) -> str:
+    ready, failed = f"{fault.ready} hosts are READY", f"{fault.failed} have FAILED"
+    match fault.policy:
+        case "threshold":
+            return f"at least {ready}"
+        case "max_failures":
+            return f"at most {failed}"
+        case "combined":
+            return f"at least {ready} and at most {failed}"
+        case _:
+            return "every host is READY"
+
+
+def _provision(fault: f.Provision) -> str:
+    early = ", or cannot any more" if fault.early else ""
+    return f"Image every node; node {fault.seat} waits until {_asked(fault)}{early}."
+
+
+def _require(fault: f.Require) -> str:
+    return f"The gate now waits until {_asked(fault)}."
+
+
 _SENTENCES: dict[str, Callable[..., str]] = {
     "partition": _partition,
     "cut": _cut,
@@ -238,6 +262,8 @@ _SENTENCES: dict[str, Callable[..., str]] = {
     "storm": _storm,
     "reconcile": _reconcile,
     "mend": _mend,
+    "provision": _provision,
+    "require": _require,
 }
 
 
@@ -288,6 +314,8 @@ def label(fault: f.Fault) -> str:
             return f"{name} {fault.node}: {fault.rate:.3g}"
         case f.Reconcile(aim="balance"):
             return "balance"
+        case f.Provision() | f.Require():
+            return f"{name} {_wanted(fault)}"
         case f.Inhibit():
             return f"{name} {fault.proposer}:{fault.ballot}"
         case f.Crash() | f.Restart() | f.Pause() | f.Resume() | f.Equivocate() | f.Leave():
@@ -296,6 +324,16 @@ def label(fault: f.Fault) -> str:
             return f"{name} {fault.node}"
         case _:
             return name
+
+
+def _wanted(fault: f.Provision | f.Require) -> str:
+    wanted = {
+        "strict_all": "all",
+        "threshold": f"≥ {fault.ready}",
+        "max_failures": f"≤ {fault.failed} failed",
+        "combined": f"≥ {fault.ready}, ≤ {fault.failed} failed",
+    }
+    return wanted.get(fault.policy, fault.policy)
 
 
 def _sizes(fault: f.Partition) -> str:

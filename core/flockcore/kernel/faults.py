@@ -38,7 +38,9 @@ from flockcore.kernel.uses import (
     Lift,
     Mend,
     Propose,
+    Provision,
     Reconcile,
+    Require,
     SetField,
     SetNeighbours,
     Storm,
@@ -76,8 +78,10 @@ __all__ = [
     "Partition",
     "Pause",
     "Propose",
+    "Provision",
     "Reconcile",
     "Reorder",
+    "Require",
     "Restart",
     "Resume",
     "SetField",
@@ -323,6 +327,8 @@ KINDS: dict[str, type[Fault]] = {
         Storm,
         Reconcile,
         Mend,
+        Provision,
+        Require,
     )
 }
 """Every kind of record by the name it has in scenario files, exports and tokens."""

@@ -15,7 +15,9 @@ __all__ = [
     "Lift",
     "Mend",
     "Propose",
+    "Provision",
     "Reconcile",
+    "Require",
     "SetField",
     "SetNeighbours",
     "Storm",
@@ -165,3 +167,52 @@ class Mend(Fault):
     lasting: ClassVar[bool] = True
 
     quiet_us: int = field(default=50_000, metadata=rules.ruled(keys.TIME))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provision(Command):
+    """All nodes are imaged, and a controller waits at a barrier for what they report.
+
+    What an earlier provisioning left behind is forgotten.
+
+    Attributes:
+        policy: What the gate asks for: "strict_all", "threshold" (at least ``ready`` hosts READY),
+            "max_failures" (at most ``failed`` hosts FAILED) or "combined" (both).
+        ready: Hosts that must be READY.
+        failed: Hosts that may have FAILED.
+        seat: Node at which the controller sits.
+        least_us: Fixed part of the time that a host needs, in microseconds.
+        mean_us: Mean of the exponential part of it.
+        fail: Probability that a host's imaging fails.
+        early: The gate fails as soon as the policy is out of reach.
+        resend_us: How long a host waits for an acknowledgement before it repeats its report.
+    """
+
+    kind_name: ClassVar[str] = "provision"
+
+    policy: str = field(default="strict_all", metadata=rules.ruled(keys.POLICY))
+    ready: int = field(default=0, metadata=rules.ruled(keys.HOSTS))
+    failed: int = field(default=0, metadata=rules.ruled(keys.HOSTS))
+    seat: int = field(default=0, metadata=rules.ruled(keys.NODE))
+    least_us: int = field(default=20_000, metadata=rules.ruled(keys.TIME))
+    mean_us: int = field(default=30_000, metadata=rules.ruled(keys.TIME))
+    fail: float = field(default=0.0, metadata=rules.ruled(rules.SHARE))
+    early: bool = field(default=False, metadata=rules.ruled(rules.FLAG))
+    resend_us: int = field(default=10_000, metadata=rules.ruled(keys.WAIT))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Require(Command):
+    """The gate asks for something else from now on, if it has not decided yet.
+
+    Attributes:
+        policy: As for `Provision`.
+        ready: Hosts that must be READY.
+        failed: Hosts that may have FAILED.
+    """
+
+    kind_name: ClassVar[str] = "require"
+
+    policy: str = field(default="strict_all", metadata=rules.ruled(keys.POLICY))
+    ready: int = field(default=0, metadata=rules.ruled(keys.HOSTS))
+    failed: int = field(default=0, metadata=rules.ruled(keys.HOSTS))

@@ -288,6 +288,11 @@ ONE_OF_EACH = (
     f.Mend(),
     f.Reconcile(),
     f.Reconcile(aim="balance"),
+    f.Provision(),
+    f.Provision(policy="threshold", ready=5, early=True),
+    f.Provision(policy="max_failures", failed=2),
+    f.Require(),
+    f.Require(policy="combined", ready=5, failed=2),
 )
 
 
