@@ -46,6 +46,7 @@ FILES = (
     "barrier/invariant_mutants",
     "barrier/exhaustive",
     "barrier/reachable",
+    "barrier/cli",
 )
 
 

@@ -1,4 +1,4 @@
-"""The command line: `flockpit serve | run | verify | scenarios | swarm | curl`.
+"""The command line: `flockpit serve | run | verify | scenarios | swarm | curl | barrier`.
 
 Every command ends with 0 when all is well, 1 when a check failed, and 2, with one line on standard
 error, when it was asked for something that cannot be done.
@@ -12,6 +12,7 @@ from typing import Never
 
 from flockcore.errors import FlockError
 from flockpit import commands
+from flockpit.barrier import command as barrier
 from flockpit.exports import engine_version
 from flockpit.flows import command as curl
 
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         ("scenarios", _add_scenarios, "list the scenarios that come with flockpit"),
         ("swarm", _add_swarm, "run random flocks under random faults, and check them"),
         ("curl", curl.add_arguments, "take a flow or comparisons of your own apart"),
+        ("barrier", barrier.add_arguments, "fuzz the readiness gate, or prove it"),
     ):
         add(made.add_parser(name, help=words, description=f"{words.capitalize()}."))
     return parser

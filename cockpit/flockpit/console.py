@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flockcore.errors import FlockError
 
-__all__ = ["STANDARD", "progress", "read", "read_input", "write"]
+__all__ = ["STANDARD", "progress", "read", "read_input", "writable", "write"]
 
 STANDARD = "-"
 """Name of the standard input or output in place of a file's."""
@@ -42,6 +42,21 @@ def write(name: str, text: str) -> None:
         print(text)
     else:
         Path(name).write_text(text, encoding="utf-8")
+
+
+def writable(*names: str | None) -> None:
+    """Say what cannot be written before the work, not after it.
+
+    Raises:
+        OSError: a file cannot be opened for writing.
+    """
+    for name in names:
+        if name in (None, STANDARD):
+            continue
+        is_new = not Path(name).exists()
+        Path(name).open("a", encoding="utf-8").close()
+        if is_new:
+            Path(name).unlink()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flockcore.errors import FlockError
 from flockcore.hodge.table import FlowTable, Meaning, read_csv, read_json
-from flockpit.console import STANDARD, progress, read_input, write
+from flockpit.console import STANDARD, progress, read_input, writable, write
 from flockpit.flows.analysis import STAGES, Analysis, analyse
 from flockpit.packaged import asset
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     meaning = Meaning(arguments.meaning or ("comparison" if arguments.example else "flow"))
     with progress(STAGES + 1, "stages") as told:
         name, table = _read(arguments, meaning)
-        _writable(arguments.json, arguments.plot)
+        writable(arguments.json, arguments.plot)
         told(1)
         analysis = analyse(table, name=name, meaning=meaning, told=lambda done: told(1 + done))
     _tell(analysis, arguments)
@@ -76,17 +76,6 @@ def _check(arguments: argparse.Namespace) -> None:
     ]
     if len({os.path.realpath(one) for one in files}) < len(files):
         raise FlockError("FILE, --json and --plot name the same file; nothing was written")
-
-
-def _writable(*names: str | None) -> None:
-    """Say what cannot be written before the work, not after it."""
-    for name in names:
-        if name in (None, STANDARD):
-            continue
-        is_new = not Path(name).exists()
-        Path(name).open("a", encoding="utf-8").close()
-        if is_new:
-            Path(name).unlink()
 
 
 def _read(arguments: argparse.Namespace, meaning: Meaning) -> tuple[str, FlowTable]:
