@@ -12,6 +12,7 @@ suspect first (Q22).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -35,6 +36,12 @@ _ALIVE, _SUSPECT, _DEAD = np.uint8(Health.ALIVE), np.uint8(Health.SUSPECT), np.u
 _MAX_MISSED = 255
 _OUT_OF_ORDER = 128
 _NO_ROWS = np.zeros(0, dtype=np.intp)
+
+
+@cache
+def _ahead(period_us: int, life_us: int) -> NDArray[np.int64]:
+    """How far ahead of the last heartbeat the deadline lies, by `Health`."""
+    return np.array([0, period_us, life_us, _FAR], dtype=np.int64)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,8 +138,8 @@ class Heartbeat:
         Returns:
             The peers that were not ALIVE before. Untracked peers are passed over.
         """
-        health = self.health.reshape(-1)
-        before = health[edges]
+        # "clip" here and below spares numpy a second pass over the edges, which are in range.
+        before = self.health.reshape(-1).take(edges, mode="clip")
         revived = (before != _ALIVE).nonzero()[0]
         if self.options.reject_replays:
             keep = self.tracked.reshape(-1)[edges]
@@ -197,8 +204,7 @@ class Heartbeat:
 
     def _heard(self, health: NDArray[np.uint8], deadline: NDArray[np.int64]) -> NDArray[np.int64]:
         """Work out when a peer was last heard from what its silence leads to next."""
-        ahead = np.array([0, self.options.period_us, self._life, _FAR], dtype=np.int64)
-        heard = deadline - ahead[health]
+        heard = deadline - _ahead(self.options.period_us, self._life).take(health)
         heard *= health != Health.UNKNOWN
         return heard
 
@@ -237,10 +243,11 @@ class Heartbeat:
         self.deadline.reshape(-1)[edges] = NEVER
 
     def _revive(self, edges: NDArray[np.intp], before: NDArray[np.uint8]) -> Transitions:
-        order = np.argsort(edges)
-        edge = edges[order]
-        self.health.reshape(-1)[edge] = _ALIVE
-        return Transitions(edge, before[order], np.full(len(edge), _ALIVE), len(edge))
+        if not (edges[1:] > edges[:-1]).all():
+            order = np.argsort(edges)
+            edges, before = edges[order], before[order]
+        self.health.reshape(-1)[edges] = _ALIVE
+        return Transitions(edges, before, _all(_ALIVE, len(edges)), len(edges))
 
     def _note_gaps(
         self,
@@ -250,19 +257,22 @@ class Heartbeat:
         now: int,
     ) -> None:
         """Mean of the gaps: (7 mean + gap) / 8, which starts from 0 and has no first gap."""
-        # "clip" spares numpy a second pass over the edges, which are in range already.
         due = self.deadline.reshape(-1).take(edges, mode="clip")
-        gap = now + self.options.period_us - due
         if len(revived):
-            gap[revived] = now - self._heard(health[revived], due[revived])
+            heard = self._heard(health[revived], due[revived])
+        gap = np.subtract(now + self.options.period_us, due, out=due)
+        if len(revived):
+            gap[revived] = now - heard
         mean = self.average_gap.reshape(-1).take(edges, mode="clip")
         # Read as unsigned, a clock that stepped back and a peer never heard are both out of range.
         usual = gap.view(np.uint64).max(initial=0) < now
         if not usual:
             first = np.flatnonzero(gap >= now)
             np.maximum(gap, 0, out=gap)
-        gap += 7 * mean
+        # (7 mean + gap) / 8 rounded down is mean + (gap - mean) / 8 rounded down.
+        gap -= mean
         gap >>= 3
+        gap += mean
         if not usual:
             gap[first] = mean[first]
         self.average_gap.reshape(-1)[edges] = gap
@@ -284,6 +294,12 @@ class Heartbeat:
 
     def _expire(self, due: NDArray[np.intp], now: int) -> Transitions:
         before, deadline = self.health.reshape(-1)[due], self.deadline.reshape(-1)[due]
+        if (before == _ALIVE).all():
+            end = deadline + (self._life - self.options.period_us)
+            if end.min() > now:
+                self.health.reshape(-1)[due] = _SUSPECT
+                self.deadline.reshape(-1)[due] = end
+                return Transitions(due, before, _all(_SUSPECT, len(due)), len(due))
         last = self._heard(before, deadline)
         dead = (last + self._life <= now) | (before == Health.UNKNOWN)
         after = _SUSPECT + dead
@@ -300,3 +316,9 @@ class Heartbeat:
         second = np.flatnonzero(leap) + np.arange(1, leap.sum() + 1)
         was[second], became[second - 1] = _SUSPECT, _SUSPECT
         return Transitions(edge, was, became, len(due))
+
+
+def _all(health: np.uint8, count: int) -> NDArray[np.uint8]:
+    same = np.empty(count, dtype=np.uint8)
+    same.fill(health)
+    return same

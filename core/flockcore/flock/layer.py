@@ -42,7 +42,7 @@ from flockcore.flock.states import next_states
 from flockcore.flock.tables import Accusations, Counters, FlockState
 from flockcore.flock.tasks import Tasks
 from flockcore.flock.topology import Topology
-from flockcore.flock.transitions import Transitions
+from flockcore.flock.transitions import Transitions, join_transitions
 from flockcore.flock.voting import send_order
 from flockcore.flock.wire import OCTETS
 from flockcore.kernel.channel import Channel, InboxRule
@@ -353,22 +353,22 @@ class Flock(Floor, Layer):
         """Tell the topology of those that came to life or died (9.4); returns changed rows."""
         if not moves:
             return np.zeros(0, dtype=np.intp)
-        edge = np.concatenate([one.edge for one in moves])
-        before = np.concatenate([one.before for one in moves])
-        after = np.concatenate([one.after for one in moves])
+        whole = moves[0] if len(moves) == 1 else join_transitions(moves)
+        edge, before, after = whole.edge, whole.before, whole.after
         topology = self.state.topology
         observer = edge // self.slots
-        if sum(one.changed for one in moves) < len(edge):
+        if whole.changed < len(edge):
             # Who leapt from ALIVE to DEAD is listed twice, one after the other.
             observer = observer[np.r_[True, edge[1:] != edge[:-1]]]
-        self.state.counters.health_changes += np.bincount(observer, minlength=self.world.nodes)
+        np.add.at(self.state.counters.health_changes, observer, 1)
         self.tally.count(edge, before, after, self)
         peer = self.channel.source(edge)
         self.records.logs["health"].append(
             tick, len(edge), edge=edge, peer=peer, before=before, after=after
         )
         alive, dead = edge[after == Health.ALIVE], edge[after == Health.DEAD]
-        changed = topology.discover(alive, self.quarantined(alive))
+        barred = self.quarantined(alive) if self.state.quarantine.active else None
+        changed = topology.discover(alive, barred)
         if not len(dead):
             return changed
         self.tally.reforming += len(np.unique(dead // self.slots))
@@ -395,13 +395,14 @@ class Flock(Floor, Layer):
         everyone = bool(ticking.all())
         before = state.own.copy()
         slack = state.own[Component.SLACK]
-        slack[ticking] = ONE
-        with_tasks, share = state.tasks.update_slack(now, ticking)
-        slack[with_tasks] = share
-        ran, _ = state.tasks.run(
-            now, ticking, state.capability, clear_deadlines=self.options.clear_deadlines
-        )
-        state.counters.task_runs[ran] += 1
+        slack[slice(None) if everyone else ticking] = ONE
+        if state.tasks.total:
+            with_tasks, share = state.tasks.update_slack(now, ticking)
+            slack[with_tasks] = share
+            ran, _ = state.tasks.run(
+                now, ticking, state.capability, clear_deadlines=self.options.clear_deadlines
+            )
+            state.counters.task_runs[ran] += 1
         health = state.heartbeat.health
         felt = self._sensing.sense(
             links=self.links,
@@ -426,7 +427,7 @@ class Flock(Floor, Layer):
             state.outcome[ticking] = Code.OK
             state.outcome[starved] = Code.DEGRADED
             state.counters.degraded += starved
-        state.counters.ticks += ticking
+        state.counters.ticks += 1 if everyone else ticking
         rows = None if everyone else np.flatnonzero(ticking)
         values = state.own if rows is None else state.own[:, rows]
         numbers = state.region.sequence if rows is None else state.region.sequence[rows]
@@ -436,7 +437,7 @@ class Flock(Floor, Layer):
         """Phase 8: the module's state follows the number of elected neighbours."""
         state = self.state
         after = next_states(state.module, state.topology.count, state.topology.min_neighbours)
-        moved = np.flatnonzero(ticking & (after != state.module))
+        moved = (ticking & (after != state.module)).nonzero()[0]
         if len(moved):
             self.records.logs["states"].append(
                 tick, len(moved), node=moved, before=state.module[moved], after=after[moved]

@@ -198,10 +198,7 @@ def weigh(
     Returns:
         Raw Q16.16, of no meaning where the mask is False; and the mask, shape (k, n) each.
     """
-    unwell = np.flatnonzero(belief != Health.ALIVE)
-    if not len(unwell):
+    well = belief == Health.ALIVE
+    if well.all():
         return full, present
-    weight, eligible = full.copy(), present.copy()
-    weight.reshape(-1)[unwell] = half.reshape(-1)[unwell]
-    eligible.reshape(-1)[unwell] &= belief.reshape(-1)[unwell] == Health.SUSPECT
-    return weight, eligible
+    return np.where(well, full, half), present & (well | (belief == Health.SUSPECT))

@@ -72,7 +72,7 @@ class Beats:
         """
         if not len(calls.edge):
             # Nobody is announced, so whoever is not tracked is passed over on receipt.
-            return self, self.take(np.zeros(len(self.edge), dtype=np.bool_))
+            return self, type(self).of([], last=True)
         known = tracked[self.edge]
         place = np.searchsorted(calls.edge, self.edge)
         place = np.minimum(place, len(calls.edge) - 1)

@@ -174,6 +174,6 @@ def _amend(
     found = average(
         kept.fields, links.column.take(rows, axis=1), counted, counted.sum(axis=0)
     ).astype(np.int64)
-    place = np.ix_(kept.parts, rows)
+    place = kept.parts[:, None], rows
     kept.felt.gradient[place] = gradient(found, kept.own[place])
     kept.belief = belief

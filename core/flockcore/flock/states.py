@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,8 @@ NEXT_STATE = np.array(
     dtype=np.uint8,
 )
 """State after a tick, by state before and by how many neighbours are elected, shape (7, 3)."""
+_COUNTS = 32
+"""More neighbours than anybody may elect."""
 
 
 def next_states(
@@ -44,11 +47,16 @@ def next_states(
     Returns:
         New states, shape (n,).
     """
-    enough = elected >= min_neighbours
-    cell = 3 * states.astype(np.intp)
-    cell += enough
-    cell += enough | (elected > 0)
-    return NEXT_STATE.reshape(-1).take(cell, mode="clip")
+    table = _by_count(min_neighbours)
+    return table.reshape(-1).take(states * np.uint8(_COUNTS) + elected, mode="clip")
+
+
+@cache
+def _by_count(min_neighbours: int) -> NDArray[np.uint8]:
+    """Return `NEXT_STATE` by the number of elected neighbours itself, shape (7, `_COUNTS`)."""
+    count = np.arange(_COUNTS)
+    enough = count >= min_neighbours
+    return NEXT_STATE[:, enough.astype(np.intp) + (enough | (count > 0))]
 
 
 def reform(states: NDArray[np.uint8], died: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -150,11 +150,14 @@ class Topology:
             Rows whose ordered elected set changed, ascending.
         """
         known, was_barred = self.known.reshape(-1), self.barred.reshape(-1)
-        bar = np.zeros(len(edges), dtype=np.bool_) if barred is None else barred
-        news = np.flatnonzero(~known[edges] | (was_barred[edges] != bar))
+        shut = was_barred[edges]
+        if barred is not None:
+            shut ^= barred
+        news = (~known[edges] | shut).nonzero()[0]
         if not len(news):
             return _NO_ROWS
-        edges, bar = edges[news], bar[news]
+        edges = edges[news]
+        bar = np.zeros(len(edges), dtype=np.bool_) if barred is None else barred[news]
         known[edges] = True
         was_barred[edges] = bar
         matters = np.where(bar, self.chosen.reshape(-1)[edges], self._gets_in(edges))
@@ -218,8 +221,9 @@ class Topology:
         if ticking is not None:
             due &= ticking
             urgent &= ticking
-        self.last_discovery[due] = now
-        self.discovery_sequence[due] += 1
+        if due.any():
+            self.last_discovery[due] = now
+            self.discovery_sequence[due] += 1
         return Broadcasts(due=due, urgent=urgent)
 
     def reset(self, rows: NDArray[np.intp]) -> None:

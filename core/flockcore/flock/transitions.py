@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from flockcore.flock.codes import Health
 
-__all__ = ["NO_TRANSITIONS", "Transitions"]
+__all__ = ["NO_TRANSITIONS", "Transitions", "join_transitions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,16 @@ class Transitions:
         """Edges that have come to `health`."""
         edges: NDArray[np.intp] = self.edge[self.after == health]
         return edges
+
+
+def join_transitions(moves: Sequence[Transitions]) -> Transitions:
+    """Return some changes one after the other; ascending only if they are."""
+    return Transitions(
+        np.concatenate([one.edge for one in moves]),
+        np.concatenate([one.before for one in moves]),
+        np.concatenate([one.after for one in moves]),
+        sum(one.changed for one in moves),
+    )
 
 
 NO_TRANSITIONS = Transitions(

@@ -230,7 +230,7 @@ class Hodge(Layer):
     def _follow_members(self, tick: int) -> None:
         """Restarted nodes have lost what they knew of others; joins and leaves change the mesh."""
         state, world = self.state, self.world
-        if not np.array_equal(world.incarnation, state.incarnation):
+        if (world.incarnation != state.incarnation).any():
             renewed = np.flatnonzero(world.incarnation != state.incarnation)
             state.incarnation = world.incarnation.copy()
             state.replicas.forget(renewed, state.log)

@@ -126,7 +126,7 @@ class Mesh:
             peer: the present reach of each node, shape (N, R).
             k: neighbours that a node elects.
         """
-        if np.array_equal(absent, self.absent):
+        if not (absent != self.absent).any():
             return False
         joined = np.flatnonzero(self.absent & ~absent)
         self.absent = absent.copy()

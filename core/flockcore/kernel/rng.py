@@ -49,6 +49,8 @@ class Streams:
 
     def seed_at(self, tick: int) -> int:
         """Return the seed in force at `tick`."""
+        if len(self.schedule) == 1:
+            return self.schedule[0][1]
         return next(seed for start, seed in reversed(self.schedule) if start <= tick)
 
     def raw(self, name: str, tick: int, count: int) -> NDArray[np.uint64]:

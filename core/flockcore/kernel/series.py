@@ -75,10 +75,12 @@ class Series:
             grown[:, :tick] = self._block
             self._block = grown
         if isinstance(values, Mapping):
-            missing = self._index.keys() - values.keys()
-            if missing:
-                raise FlockError(f"series row at tick {tick} lacks {sorted(missing)}")
-            values = [values[name] for name in self._index]
+            by_name = values
+            try:
+                values = [by_name[name] for name in self._index]
+            except KeyError:
+                missing = sorted(self._index.keys() - by_name.keys())
+                raise FlockError(f"series row at tick {tick} lacks {missing}") from None
         self._block[:, tick] = values
         self._recorded = max(self._recorded, tick + 1)
         self.playhead = tick
