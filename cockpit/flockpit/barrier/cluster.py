@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flockcore.errors import FlockError
@@ -43,11 +45,19 @@ def on_cluster(plan: Plan, address: str) -> Generator[Report]:
         raise FlockError(
             "a cluster needs Dask, which is not installed: pip install 'flockpit[cluster]'"
         ) from error
-    # Its own words on a lost connection would come between ours, with tracebacks.
-    for name in ("distributed", "tornado"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    with _connected(distributed.Client, address) as client:
+    with _quiet(), _connected(distributed.Client, address) as client:
         yield from _made(plan, client, address)
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep out what Dask logs of a lost connection: tracebacks, where we say it in one line."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _connected(kind: type[Client], address: str) -> Client:
@@ -74,14 +84,13 @@ def _made(plan: Plan, client: Client, address: str) -> Generator[Report]:
     futures = client.map(
         _work, [plan] * len(parts), parts, version=engine_version(), retries=_RETRIES, pure=False
     )
-    waiting = as_completed(futures, with_results=True, raise_errors=True)
     try:
-        for _, report in waiting:
-            yield report
+        for future in as_completed(futures, loop=client.loop):
+            yield future.result()
     except GeneratorExit:
         client.cancel(futures)
         raise
-    except Exception as error:
+    except (Exception, CancelledError) as error:
         raise FlockError(f"the cluster at {address} gave up: {_said(error)}") from error
 
 

@@ -26,7 +26,7 @@ def cluster():
     os.environ["PYTHONPATH"] = path
     try:
         with distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as made:
             yield made
     finally:
@@ -42,18 +42,19 @@ def workers(address):
 
 
 def test_a_worker_that_is_killed_loses_no_run(cluster):
-    plan = Plan(hosts=1000, runs=4000, seed=6)
+    plan = Plan(hosts=1000, runs=2000, seed=6)
     pids = workers(cluster.scheduler_address)
     assert len(pids) == 2
     assert os.getpid() not in pids.values()
-    found = []
+    found, killed = [], next(iter(pids.values()))
     for part in on_cluster(plan, cluster.scheduler_address):
         if not found:
-            os.kill(next(iter(pids.values())), signal.SIGKILL)
+            os.kill(killed, signal.SIGKILL)
         found.append(part)
+    assert killed not in workers(cluster.scheduler_address).values()
     assert len(found) == len(plan.parts(workers=2)) > 4
     report, wanted = merge(found), merge(list(here(plan)))
-    assert report.runs == 4000
+    assert report.runs == 2000
     assert report == wanted
     assert report.results.table.tolist() == wanted.results.table.tolist()
     assert report.results.names == wanted.results.names
@@ -90,10 +91,33 @@ def test_an_address_that_is_none_is_said(capsys, monkeypatch, address):
 def test_a_scheduler_without_workers_is_said(monkeypatch):
     monkeypatch.setattr(on_machines, "_PATIENCE_S", 2)
     with (
-        distributed.LocalCluster(n_workers=0, processes=True, dashboard_address=None) as empty,
+        distributed.LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as empty,
         pytest.raises(FlockError, match="has no workers"),
     ):
         list(on_cluster(Plan(hosts=5, runs=5, seed=0), empty.scheduler_address))
+
+
+def test_a_cluster_that_is_lost_keeps_what_was_done(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(on_machines, "_PATIENCE_S", 5)
+    path = tmp_path / "fuzz.json"
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+    ) as lost:
+
+        def until_closed(plan, address):
+            for part in on_cluster(plan, address):
+                yield part
+                lost.close()
+
+        monkeypatch.setattr(on_machines, "on_cluster", until_closed)
+        argv = ["--hosts", "1000", "--runs", "100000", "--json", str(path)]
+        code = cli.main(["barrier", "fuzz", "--scheduler", lost.scheduler_address, *argv])
+    captured = capsys.readouterr()
+    assert code == 1
+    assert "stopped     the cluster at tcp://127.0.0.1:" in captured.out
+    assert "gave up: " in captured.out
+    record = json.loads(path.read_text("utf-8"))
+    assert 0 < record["runs"] == len(record["table"]) < 100_000
 
 
 def test_workers_of_another_version_are_refused(cluster, monkeypatch):
