@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
+from flockcore.barrier.codes import Decision, Host, Phase
+from flockcore.barrier.state import Stage
+from flockcore.barrier.windows import windows
 from flockcore.flock.codes import Health, ModuleState, NodeStatus, Result
 from flockcore.hodge.layer import CURL_UNIT
 from flockcore.hodge.operators import divergence
 from flockcore.hodge.workload import QUEUE_SCALE
+from flockcore.kernel.faults import Provision
+from flockcore.kernel.layer import Status
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
 
@@ -388,3 +393,155 @@ def test_hot_node():
     assert (leaving[(complex_.edges == focus).any(axis=1)] > 0).all()
     queues = loads / 65536 * QUEUE_SCALE
     assert np.ptp(queues + divergence(complex_, flow)) < 1e-9
+
+
+def counts(barrier):
+    """READY, FAILED and PROVISIONING hosts as the controller counts them."""
+    row = barrier.columns()
+    return row["barrier_ready"], row["barrier_failed"], row["barrier_prov"]
+
+
+def false_words(barrier):
+    return np.flatnonzero(barrier.false_ready).tolist()
+
+
+def truly(barrier):
+    return barrier.true_counts[0]
+
+
+def told(prediction):
+    return prediction.ends_in, prediction.ready, prediction.failed, prediction.report
+
+
+def verdict(simulation, name):
+    return next(one for one in simulation.verdicts("barrier") if one.name == name).status
+
+
+def test_strict_all_straggler():
+    story = Story("strict-all-straggler")
+    sim, barrier = story.simulation, story.simulation.barrier
+    story.at("Sixty hosts are imaged")
+    start = (Decision.PROCEED, 60, 0, 60)
+    assert told(barrier.prediction()) == told(barrier.foretold) == start
+    assert counts(barrier) == (0, 0, 60)
+    story.at("Reports come in")
+    assert counts(barrier)[0] == truly(barrier) == 25
+    slow = story.at("The straggler stops")
+    assert barrier.state.left[slow] == 5
+    assert barrier.prediction().ends_in is Decision.HOLD
+    story.at("59 of 60")
+    assert counts(barrier) == (59, 0, 1)
+    assert np.flatnonzero(barrier.word == Host.PROVISIONING).tolist() == [slow]
+    assert story.believed(0, DEAD) == [slow]
+    assert verdict(sim, "All hosts report") is Status.UNKNOWN
+    story.at("It goes on")
+    assert truly(barrier) == 60
+    assert barrier.held == 1
+    story.at("The gate opens")
+    assert (barrier.phase, barrier.decided_tick) == (Phase.CONVERGE, 909)
+    assert barrier.decided_at == (60, 0, 0, 60)
+    assert verdict(sim, "Prediction matches") is Status.HOLDS
+
+
+def test_threshold_80_of_90():
+    story = Story("threshold-80-of-90")
+    sim, barrier = story.simulation, story.simulation.barrier
+    story.at("Two crash while they are imaged")
+    assert np.flatnonzero(barrier.word == Host.FAILED).tolist() == [17, 44]
+    story.at("One in five is lost")
+    assert counts(barrier)[:2] == (63, 5)
+    assert (truly(barrier), barrier.held) == (64, 1)
+    state = barrier.state
+    waiting = np.flatnonzero((state.stage == Stage.IMAGED) & ~state.heard)
+    assert (state.ended[waiting] < 299).all()
+    assert not state.reports
+    story.at("80 of 90")
+    assert barrier.decided_tick == 606
+    assert barrier.decided_at == (80, 5, 5, 85)
+    assert told(barrier.prediction()) == (Decision.PROCEED, 80, 5, 85)
+    assert np.count_nonzero(~state.heard) == 5
+    story.at("A false-ready window")
+    assert false_words(barrier) == [23, 31, 40, 62, 71]
+    assert not sim.world.up[[8, *false_words(barrier)]].any()
+    assert truly(barrier) == 78
+    assert barrier.false_window
+    story.at("The window closes")
+    assert truly(barrier) >= 80
+    found = windows(sim.series.column("barrier_window"), 1_000)
+    assert (found.start.tolist(), found.end.tolist()) == ([800], [1095])
+    assert found.total_us == found.longest_us == 295_000
+    story.at("One word stays false")
+    assert truly(barrier) == 84
+    assert false_words(barrier) == [31]
+    assert barrier.truth[31] == Host.PROVISIONING
+    assert verdict(sim, "Ready means up") is Status.VIOLATED
+
+
+def test_mass_failure():
+    story = Story("mass-failure")
+    sim, barrier = story.simulation, story.simulation.barrier
+    story.at("Well on its way")
+    assert counts(barrier)[:2] == (16, 0)
+    assert told(barrier.prediction()) == told(barrier.foretold) == (Decision.PROCEED, 60, 2, 62)
+    story.at("A rack goes dark")
+    assert np.count_nonzero(sim.world.crashed) == 35
+    assert counts(barrier)[1] == 30
+    end = told(barrier.prediction())
+    assert end == (Decision.FAIL, 58, 32, 90)
+    five = story.at("Who knows it first")
+    beliefs = story.beliefs()
+    assert not (beliefs == DEAD).any()
+    assert len(story.believed(0, SUSPECT)) > 30
+    assert five in false_words(barrier)
+    assert len(false_words(barrier)) == 5
+    story.at("Waiting for the inevitable")
+    assert counts(barrier) == (52, 32, 6)
+    assert barrier.phase is Phase.BARRIER
+    story.at("FAILED, when all are in")
+    assert (barrier.phase, barrier.decided_tick) == (Phase.FAILED, 570)
+    assert barrier.decided_at == (58, 32, 0, 90)
+    assert told(barrier.prediction()) == end
+    story.at("Five false words")
+    assert len(false_words(barrier)) == 5
+    assert not sim.series.column("barrier_window").any()
+
+
+def test_a_gate_that_may_fail_early_says_so_409_ms_before():
+    scenario = Scenario.load("mass-failure")
+    provision, *others = scenario.faults
+    hasty = Provision(**{**vars(provision), "early": True})
+    sim = Simulation(scenario.replace(faults=(hasty, *others), tour=()))
+    sim.run(200)
+    assert (sim.barrier.phase, sim.barrier.decided_tick) == (Phase.FAILED, 570 - 409)
+
+
+def test_late_report():
+    story = Story("late-report")
+    sim, barrier = story.simulation, story.simulation.barrier
+    story.at("Half of the reports")
+    assert (truly(barrier), barrier.held) == (18, 9)
+    heard = np.flatnonzero(barrier.word == Host.READY)
+    assert len(heard) == 9
+    assert heard.max() < 30
+    story.at("All are ready, half are heard")
+    assert truly(barrier) == 60
+    assert (counts(barrier)[0], barrier.held) == (30, 30)
+    story.at("Said, and no longer true")
+    five = false_words(barrier)
+    assert five == np.flatnonzero(sim.world.crashed).tolist()
+    assert len(five) == 5
+    assert set(five) <= set(story.believed(0, DEAD))
+    story.at("The gate converges late")
+    assert (barrier.phase, barrier.decided_tick) == (Phase.CONVERGE, 719)
+    assert counts(barrier)[0] == 56
+    assert truly(barrier) == 55
+    assert barrier.false_window
+    story.at("Restarted is not ready")
+    assert set(five) <= set(story.believed(0, ALIVE))
+    assert (barrier.state.stage[five] == Stage.IMAGING).any()
+    assert barrier.false_window
+    story.at("Word and truth agree")
+    assert truly(barrier) == 60
+    assert not false_words(barrier)
+    found = windows(sim.series.column("barrier_window"), 1_000)
+    assert (found.start.tolist(), found.total_us) == ([719], 247_000)
