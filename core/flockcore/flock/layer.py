@@ -86,6 +86,7 @@ class Flock(Floor, Layer):
         state: all that changes.
         links: the elected neighbours as tables.
         lies: who equivocates now, and about what.
+        everyone: whether all nodes run in the tick that was last worked out.
         last_fault: last tick at which something of the script began or ended.
         records: where statistics and events are written.
     """
@@ -125,6 +126,7 @@ class Flock(Floor, Layer):
         self._lies: tuple[Span, ...] = ()
         self.now = clock.now(0)
         self.present_tick = self.last_fault = 0
+        self.everyone = False
         topology = TopologyOptions(
             k=k,
             min_neighbours=min(min_neighbours, k),
@@ -260,6 +262,7 @@ class Flock(Floor, Layer):
     def resume(self, script: Script, tick: int) -> None:
         """Go on at `tick` under `script`, after the run was taken elsewhere."""
         self.now, self.present_tick = self.clock.now(tick), tick
+        self.everyone = False
         lasting = script.holding(tick)
         self._lies = tuple(span for span in lasting if isinstance(span.fault, Equivocate))
         self._set_liars()
@@ -272,10 +275,11 @@ class Flock(Floor, Layer):
         now, state = self.clock.now(tick), self.state
         self.now, self.present_tick = now, tick
         ticking = self.world.ticking(tick)
+        self.everyone = bool(ticking.all())
         beats, calls, letters = sort_mail(self, state.channel.read(ticking))
         moves, changed = self._read_beats(beats, calls, now)
         replies = self._read_letters(letters, now)
-        moves.append(state.heartbeat.tick(now, None if ticking.all() else ticking))
+        moves.append(state.heartbeat.tick(now, None if self.everyone else ticking))
         changed.append(self._notice([one for one in moves if len(one.edge)], tick))
         self.reelect(np.concatenate(changed))
         announcing = state.topology.tick(now, self._may_announce(now, ticking)).due.nonzero()[0]
@@ -325,6 +329,8 @@ class Flock(Floor, Layer):
         All nodes start in one heartbeat period. Announcements of all in one period, a whole
         discovery period later, would leave inboxes too full for the heartbeats among them.
         """
+        if not len(announcing):
+            return
         topology = self.state.topology
         first = announcing[topology.discovery_sequence[announcing] == 1]
         if not (self.options.start_stagger and len(first)):
@@ -392,7 +398,7 @@ class Flock(Floor, Layer):
     def _sense_and_publish(self, now: int, ticking: Mask) -> None:
         """Phases 4, 5b, 6 and 7: gradients, slack, one task, and the own field for others."""
         state = self.state
-        everyone = bool(ticking.all())
+        everyone = self.everyone
         before = state.own.copy()
         slack = state.own[Component.SLACK]
         slack[slice(None) if everyone else ticking] = ONE
@@ -448,7 +454,8 @@ class Flock(Floor, Layer):
         """Phases 2 and 3: heartbeats and announcements go to everybody in whose reach one is."""
         state = self.state
         beating = state.heartbeat.due_to_send(now, ticking)
-        state.counters.discoveries[announcing] += 1
+        if len(announcing):
+            state.counters.discoveries[announcing] += 1
         for kind, rows, phase, sequence in (
             (MessageKind.HEARTBEAT, beating, 2, state.heartbeat.send_sequence[beating]),
             (MessageKind.DISCOVERY, announcing, 3, None),

@@ -27,6 +27,7 @@ class Readings:
         network: the faults that act on messages.
         slots: peers that a node tracks at most, R.
         now: time of the present tick in microseconds.
+        everyone: whether all nodes run in the tick that was last worked out.
     """
 
     state: FlockState
@@ -34,6 +35,7 @@ class Readings:
     network: Network
     slots: int
     now: int
+    everyone: bool
 
     @property
     def channel(self) -> Channel:

@@ -114,7 +114,11 @@ class Tally:
         bad = (after >= Health.SUSPECT).nonzero()[0]
         if not len(bad):
             return
-        edge, dead = edge[bad], after[bad] == Health.DEAD
+        dead = after[bad] == Health.DEAD
+        if flock.everyone and not dead.any():
+            self.false_suspect += len(bad)
+            return
+        edge = edge[bad]
         really_up = flock.world.up[flock.channel.source(edge)]
         if not dead.any():
             self.false_suspect += int(np.count_nonzero(really_up))
@@ -163,7 +167,7 @@ class Tally:
             "rejected": self.rejected,
             "timed_out": self.timed_out,
             "cancelled": self.cancelled,
-            "up": int(np.count_nonzero(flock.world.up)),
+            "up": len(load) if flock.everyone else int(np.count_nonzero(flock.world.up)),
             "field_mean_load": int(load.sum()) // len(load),
             "field_max_gradient": int(np.abs(state.gradient[Component.LOAD]).max()),
         }

@@ -32,6 +32,38 @@ _FEW = 8
 """If more than one node in so many has to be averaged anew, all of them are."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What averages are made of.
+
+    Attributes:
+        parts: the components that are not 0 throughout, shape (parts, 1).
+        fields: what there is to sample of them, raw Q16.16, shape (parts, 2 N).
+        own: the nodes' own, raw Q16.16, shape (parts, N).
+        counted: weight of each neighbour, 0 where it does not count, raw Q16.16, shape (k, N).
+    """
+
+    parts: Indices
+    fields: NDArray[np.float64]
+    own: Values
+    counted: Values
+
+    @classmethod
+    def of(cls, kept: _Kept, region: FieldRegion, now: int) -> _Table:
+        """Return the table of what was sensed in the last tick."""
+        parts, fresh, old, _ = faded_fields(region, kept.profile, kept.own, kept.published, now)
+        links = kept.links
+        weight, eligible = weigh(
+            kept.belief, full=links.full, half=links.half, present=links.present
+        )
+        return cls(
+            np.array(parts, dtype=np.intp)[:, None],
+            np.concatenate([fresh, old], axis=1).astype(np.float64),
+            kept.own[parts],
+            weight * eligible,
+        )
+
+
 @dataclass(slots=True)
 class _Kept:
     """What was sensed in the last tick, and from what.
@@ -46,8 +78,7 @@ class _Kept:
         age: of all of these, in microseconds.
         belief: health of each elected neighbour, shape (k, N).
         felt: what came of it.
-        parts: the components that are not 0 throughout, once they are asked for.
-        fields: what there was to sample of them, shape (parts, 2 N); None until asked for.
+        table: what averages are made of; None until it is asked for.
     """
 
     links: Links
@@ -59,8 +90,7 @@ class _Kept:
     age: int
     belief: NDArray[np.uint8]
     felt: Sense
-    parts: NDArray[np.intp] | None = None
-    fields: NDArray[np.float64] | None = None
+    table: _Table | None = None
 
     def holds(
         self,
@@ -70,12 +100,15 @@ class _Kept:
         age: int,
     ) -> bool:
         """Tell whether there is the same to sample, from the same neighbours, as before."""
-        same = self.links is links and self.version == links.version and self.age == age
-        before = (self.own, self.published, self.old)
+        own, published, old = fields
         return (
-            same
+            self.links is links
+            and self.version == links.version
+            and self.age == age
             and self.profile is profile
-            and all(bool((a == b).all()) for a, b in zip(before, fields, strict=True))
+            and bool((self.own == own).all())
+            and bool((self.published == published).all())
+            and bool((self.old == old).all())
         )
 
 
@@ -112,10 +145,10 @@ class Sensing:
         if age is not None and self._kept is not None:
             kept = self._kept
             if kept.holds(links, profile, (own, published, region.values), age):
-                rows = (belief != kept.belief).any(axis=0).nonzero()[0]
-                if _FEW * len(rows) <= len(ticking):
-                    if len(rows):
-                        _amend(kept, belief, rows, region, now)
+                moved = (belief != kept.belief).reshape(-1).nonzero()[0]
+                if _FEW * len(moved) <= len(ticking):
+                    if len(moved):
+                        _amend(kept, belief, moved, region, now)
                     return kept.felt
         felt = sense(
             links=links,
@@ -155,25 +188,32 @@ def _common_age(region: FieldRegion, profile: DecayProfile, now: int) -> int | N
 
 
 def _amend(
-    kept: _Kept, belief: NDArray[np.uint8], rows: Indices, region: FieldRegion, now: int
+    kept: _Kept, belief: NDArray[np.uint8], moved: Indices, region: FieldRegion, now: int
 ) -> None:
-    """Average the neighbours of `rows` anew, whose beliefs have changed."""
-    if kept.fields is None or kept.parts is None:
-        parts, fresh, old, _ = faded_fields(region, kept.profile, kept.own, kept.published, now)
-        kept.parts = np.array(parts, dtype=np.intp)
-        kept.fields = np.concatenate([fresh, old], axis=1).astype(np.float64)
-    links, near = kept.links, belief.take(rows, axis=1)
+    """Average the neighbours of those anew whose beliefs have changed.
+
+    Args:
+        kept: of the last tick, brought up to date.
+        belief: health of each elected neighbour now, shape (k, N).
+        moved: where it is another one, as places in the flat table.
+        region: what was published before this tick.
+        now: time of the tick in microseconds.
+    """
+    if kept.table is None:
+        kept.table = _Table.of(kept, region, now)
+    table, links = kept.table, kept.links
     weight, eligible = weigh(
-        near,
-        full=links.full.take(rows, axis=1),
-        half=links.half.take(rows, axis=1),
-        present=links.present.take(rows, axis=1),
+        belief.reshape(-1).take(moved),
+        full=links.full.reshape(-1).take(moved),
+        half=links.half.reshape(-1).take(moved),
+        present=links.present.reshape(-1).take(moved),
     )
-    counted = weight * eligible
+    table.counted.reshape(-1)[moved] = weight * eligible
+    # Somebody may be listed twice, and is then averaged twice.
+    rows = moved % belief.shape[1]
+    counted = table.counted.take(rows, axis=1)
+    chosen = links.column.take(rows, axis=1)
     # The cast to integers truncates.
-    found = average(
-        kept.fields, links.column.take(rows, axis=1), counted, counted.sum(axis=0)
-    ).astype(np.int64)
-    place = kept.parts[:, None], rows
-    kept.felt.gradient[place] = gradient(found, kept.own[place])
+    found = average(table.fields, chosen, counted, counted.sum(axis=0)).astype(np.int64)
+    kept.felt.gradient[table.parts, rows] = gradient(found, table.own.take(rows, axis=1))
     kept.belief = belief

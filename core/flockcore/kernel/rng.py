@@ -71,11 +71,12 @@ def pair_key(source: NDArray[np.intp], target: NDArray[np.intp]) -> NDArray[np.u
 def spread(word: np.uint64, pairs: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return one 64-bit draw per pair: SplitMix64's finaliser of the word plus the pair."""
     mixed = pairs + word
-    mixed ^= mixed >> np.uint64(30)
+    shifted = mixed >> np.uint64(30)
+    mixed ^= shifted
     mixed *= _MIX_1
-    mixed ^= mixed >> np.uint64(27)
+    mixed ^= np.right_shift(mixed, np.uint64(27), out=shifted)
     mixed *= _MIX_2
-    mixed ^= mixed >> np.uint64(31)
+    mixed ^= np.right_shift(mixed, np.uint64(31), out=shifted)
     return mixed
 
 
