@@ -15,6 +15,7 @@ from flockpit.actions import action_of
 from flockpit.bridge import Link
 from flockpit.controls.overlays import Overlays
 from flockpit.controls.transport import Transport
+from flockpit.decks.barrier import BarrierDeck
 from flockpit.decks.curl import CurlDeck
 from flockpit.decks.deck import Deck
 from flockpit.decks.flock import FlockDeck
@@ -122,6 +123,10 @@ class Cockpit:
             "write": lambda: self._curl().conflict.write(),
             "project": lambda: self._curl().conflict.project(),
             "balance": lambda: self._curl().conflict.balance(),
+            "provision": lambda: self._barrier().start.provision(),
+            "fewer": lambda: self._barrier().policy.shift(-1),
+            "more": lambda: self._barrier().policy.shift(1),
+            "fuzz": lambda: self._barrier().run_fuzz(),
             "theme": self.change_theme,
             "keys": self._toggle_keys,
             "close": self._close,
@@ -214,6 +219,11 @@ class Cockpit:
     def _next_deck(self) -> None:
         names = list(DECKS)
         self.open_deck(names[(names.index(self.deck.name) + 1) % len(names)])
+
+    def _barrier(self) -> BarrierDeck:
+        deck = self.open_deck("Barrier")
+        assert isinstance(deck, BarrierDeck)
+        return deck
 
     def _curl(self) -> CurlDeck:
         deck = self.open_deck("Curl")
@@ -367,7 +377,9 @@ class Cockpit:
         return busy or (tick != before and now - at < _CLOSE_S)
 
 
-_MADE: dict[str, Callable[..., Deck]] = {deck.name: deck for deck in (FlockDeck, CurlDeck)}
+_MADE: dict[str, Callable[..., Deck]] = {
+    deck.name: deck for deck in (FlockDeck, CurlDeck, BarrierDeck)
+}
 
 
 def _send_data_last(doc: "Document") -> None:

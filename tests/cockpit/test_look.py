@@ -11,7 +11,7 @@ from flockpit.look.css import PATH, tokens_css
 from flockpit.look.figures import Paint, blank_figure
 from flockpit.look.tokens import CURL_MAP, FIELD_MAP, MARKERS, SIZES, THEMES, theme_of
 
-SHEETS = ("tokens", "page", "deck", "controls", "panes", "instruments", "curl")
+SHEETS = ("tokens", "page", "deck", "controls", "panes", "instruments", "curl", "barrier")
 WORDS = ("text", "text2", "text3")
 WORDS_IN_COLOUR = [
     f"{name}-text" for name in ("unknown", "alive", "suspect", "dead", "holds", "violated", "open")

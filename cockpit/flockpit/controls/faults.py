@@ -28,7 +28,18 @@ type _Pair = tuple[float, float]
 _REORDER_BY_US = 5_000
 
 
-class _LinkKnob[Value](Knob[Value]):
+class _FaultKnob[Value](Knob[Value]):
+    """A slider that injects faults."""
+
+    @abstractmethod
+    def _faults(self, value: Value) -> tuple[Fault, ...]:
+        """Return what a value of the slider asks for."""
+
+    def _apply(self, value: Value) -> None:
+        self.session.inject(*self._faults(value))
+
+
+class _LinkKnob[Value](_FaultKnob[Value]):
     """A slider for a fault that acts on every link alike."""
 
     unit: str
@@ -145,7 +156,7 @@ class _DelayKnob(_LinkKnob[_Pair]):
         return f"p99 {least + mean * log(100):.0f} ms"
 
 
-class _NeighbourKnob(Knob[int]):
+class _NeighbourKnob(_FaultKnob[int]):
     name, gloss, kind = "Neighbours", "each node elects k", "set_neighbours"
 
     def _widget(self) -> Any:  # noqa: ANN401

@@ -6,7 +6,6 @@ from typing import Any
 import param
 
 from flockcore.kernel.fault_text import EXPLANATIONS
-from flockcore.kernel.faults import Fault
 from flockpit.look.widgets import box, html, words
 from flockpit.session import Session
 
@@ -39,8 +38,8 @@ class Knob[Value](ABC):
         """Make the slider."""
 
     @abstractmethod
-    def _faults(self, value: Value) -> tuple[Fault, ...]:
-        """Return what a value of the slider asks for."""
+    def _apply(self, value: Value) -> None:
+        """Do what a value of the slider asks for."""
 
     @abstractmethod
     def _now(self) -> Value:
@@ -79,4 +78,4 @@ class Knob[Value](ABC):
 
     def _moved(self, event: param.parameterized.Event) -> None:
         if not self._setting and event.new != self._now():
-            self.session.inject(*self._faults(event.new))
+            self._apply(event.new)

@@ -4,14 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from flockcore.barrier.codes import Decision
+from flockcore.barrier.reports import Said
 from flockcore.flock.codes import Code, Result
 from flockcore.kernel.fault_text import label
 from flockcore.kernel.faults import Clear, Command, Crash, Heal, Pause, Restart, Resume
 from flockcore.simulation import Simulation
 
-__all__ = ["Bar", "bars", "checkpoints", "decisions", "lanes", "settlements", "ticks"]
+__all__ = ["Bar", "bars", "checkpoints", "decisions", "gate_marks", "lanes", "settlements", "ticks"]
 
 _CHARACTER_PX = 6.5
+_GATE = {Decision.PROCEED: "holds", Decision.FAIL: "violated", Decision.HOLD: "open"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,21 @@ def settlements(sim: Simulation) -> list[tuple[int, str]]:
         for name, kind in marks
         for tick in dict.fromkeys(logs[name].rows()["tick"].tolist())
     ]
+
+
+def gate_marks(sim: Simulation) -> list[tuple[int, str]]:
+    """Return when hosts were provisioned, the policy changed, and the gate decided.
+
+    Recorded future included; only a decision has a colour.
+    """
+    rows = sim.records.logs["barrier"].rows()
+    marked = np.isin(rows["what"], [Said.FANNED_OUT, Said.POLICY, Said.DECIDED])
+    ticks, said, values = (rows[name][marked].tolist() for name in ("tick", "what", "value"))
+    found = {
+        (tick, _GATE[Decision(value)] if what == Said.DECIDED else "open")
+        for tick, what, value in zip(ticks, said, values, strict=True)
+    }
+    return sorted(found)
 
 
 def decisions(sim: Simulation) -> list[tuple[int, str]]:

@@ -8,6 +8,7 @@ from bokeh.models import ColumnDataSource, Range1d
 
 from flockcore.simulation import Simulation
 from flockpit.controls.spans import bars, checkpoints, decisions, lanes, ticks
+from flockpit.instruments.figures import NO_OUTLINE
 from flockpit.look.figures import FONT, SMALL, Paint, blank_figure, plot
 from flockpit.look.tokens import VEIL_ALPHA, Theme
 from flockpit.look.widgets import box, html, words
@@ -96,6 +97,7 @@ class Timeline:
             x_range=self._range,
             y_range=(100.0, 0.0),
             sizing_mode="stretch_both",
+            stylesheets=[NO_OUTLINE],
         )
         self._draw_bars(made)
         self._draw_decisions(made)

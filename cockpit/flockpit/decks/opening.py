@@ -7,6 +7,7 @@ __all__ = ["DECKS", "deck_for", "deck_of", "first_tick"]
 DECKS: dict[str, tuple[str, ...]] = {
     "Flock": ("map",),
     "Curl": ("curl",),
+    "Barrier": ("barrier", "lanes"),
 }
 """Views that are a deck's own, by its name, in the order of the tabs."""
 _FIRST = next(iter(DECKS))

@@ -1,13 +1,21 @@
 """A card that shows one of several instruments, with a switch in the line of its title."""
 
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 import param
 
-from flockpit.decks.slot import Slot
 from flockpit.look.widgets import box, segments
 
 __all__ = ["Tabs"]
+
+
+class Shown(Protocol):
+    """What can stand on a card."""
+
+    @property
+    def view(self) -> Any:  # noqa: ANN401
+        """The component."""
 
 
 class Tabs:
@@ -21,7 +29,7 @@ class Tabs:
         view: the card.
     """
 
-    def __init__(self, slots: Mapping[str, Slot], name: str) -> None:
+    def __init__(self, slots: Mapping[str, Shown], name: str) -> None:
         self._slots = dict(slots)
         self._shown = next(iter(slots))
         self._switch = segments(list(slots), self._shown, label=name, classes=("tabs-switch",))
@@ -32,7 +40,7 @@ class Tabs:
         )
 
     @property
-    def shown(self) -> Slot:
+    def shown(self) -> Shown:
         """The instrument that is shown."""
         return self._slots[self._shown]
 

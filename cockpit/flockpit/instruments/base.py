@@ -105,9 +105,10 @@ def pane(text: str = "", *, classes: Sequence[str] = (), more: Sequence[str] = (
     return html(text, classes=classes, stylesheets=sheets)
 
 
-def frame(*children: Any, classes: Sequence[str]) -> pn.Column:  # noqa: ANN401
-    """Return a container that knows the instruments' style sheet."""
-    return box(*children, classes=classes, stylesheets=[sheet("deck"), sheet("instruments")])
+def frame(*children: Any, classes: Sequence[str], more: Sequence[str] = ()) -> pn.Column:  # noqa: ANN401
+    """Return a container that knows the instruments' style sheet, and more of them."""
+    sheets = [sheet(name) for name in ("deck", "instruments", *more)]
+    return box(*children, classes=classes, stylesheets=sheets)
 
 
 def put(where: pn.pane.HTML, text: str) -> None:

@@ -11,7 +11,7 @@ from flockpit.look.assets import icon
 from flockpit.look.widgets import words
 from flockpit.texts import clock
 
-__all__ = ["Lamps", "lamp_rows", "tally"]
+__all__ = ["Lamps", "lamp_icon", "lamp_rows", "tally"]
 
 _ICONS = {Status.HOLDS: "holds", Status.VIOLATED: "violated", Status.UNKNOWN: "open-verdict"}
 
@@ -21,6 +21,11 @@ def tally(verdicts: Sequence[Verdict]) -> str:
     found = Counter(verdict.status for verdict in verdicts)
     verbs = ((Status.HOLDS, "hold"), (Status.VIOLATED, "violated"), (Status.UNKNOWN, "unknown"))
     return ", ".join(f"{found[status]} {verb}" for status, verb in verbs if found[status])
+
+
+def lamp_icon(status: Status) -> str:
+    """Return the icon of a verdict."""
+    return icon(_ICONS[status])
 
 
 def lamp_rows(verdicts: Sequence[Verdict], before: Mapping[str, Status]) -> str:
@@ -40,7 +45,7 @@ def _row(verdict: Verdict, before: Status | None) -> str:
     pulse = " class='pulse'" if changed else ""
     said = f"{verdict.name}: {verdict.status}. {verdict.reason}"
     return (
-        f"<li{pulse}><button{act} title='{words(said)}'>{icon(_ICONS[verdict.status])}"
+        f"<li{pulse}><button{act} title='{words(said)}'>{lamp_icon(verdict.status)}"
         f"<b>{words(verdict.name)}</b><span class='reason'>{words(verdict.reason)}</span>"
         "</button></li>"
     )
