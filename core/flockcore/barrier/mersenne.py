@@ -105,10 +105,9 @@ class Twister:
     def _falling(self, bound: int, last: int) -> Integers | list[int]:
         """Draw below `bound`, below `bound` - 1, and so on down to `last`, all of as many bits."""
         plan = _plan(bound, last)
-        words = self._take(len(plan.guess))
-        accepted = plan.accepted(words)
-        taken = np.flatnonzero(accepted)[: bound - last + 1]
-        if len(taken) < bound - last + 1 or not plan.was_near(accepted):
+        words = self._take(len(plan.low))
+        taken = np.flatnonzero(plan.accepted(words))[: bound - last + 1]
+        if len(taken) < bound - last + 1 or not plan.was_near(taken):
             self._give_back(words)
             return self._falling_slowly(bound, last)
         self._give_back(words[taken[-1] + 1 :])
@@ -156,15 +155,16 @@ class _Plan:
     word is below b shifted the other way. How many draws come before word t is guessed. As long as
     no guess is off by more than `slack`, a word below `low` is accepted for sure, and one that is
     not below `low` + `width` is not. The few others are gone through one by one, and in the end it
-    is verified that no guess was off by more.
+    is verified that no guess was off by more: guesses rise, so that is to say that draw j was
+    neither `earliest[j]` or before, nor after `latest[j]`.
     """
 
     bound: int
     shift: int
-    guess: NDArray[np.int32]
-    slack: int
     low: Words
     width: Words
+    earliest: Indices
+    latest: Indices
 
     def accepted(self, words: Words) -> Mask:
         """Return which words are accepted, provided that `was_near`, shape (L,)."""
@@ -180,12 +180,9 @@ class _Plan:
         accepted[doubted] = verdicts
         return accepted
 
-    def was_near(self, accepted: Mask) -> bool:
-        """Return whether before every word as many were accepted as guessed, within the slack."""
-        off = np.cumsum(accepted, dtype=np.int32)
-        off -= accepted
-        off -= self.guess
-        return bool(off.max() <= self.slack and off.min() >= -self.slack)
+    def was_near(self, taken: Indices) -> bool:
+        """Return whether no guess was off by more than the slack, from the words of the draws."""
+        return bool((taken <= self.latest).all() and (taken > self.earliest).all())
 
 
 @lru_cache(maxsize=64)
@@ -198,16 +195,21 @@ def _plan(bound: int, last: int) -> _Plan:
     beyond = np.arange(1, length + 1, dtype=np.float64) * 2 + spent[-1]
     guess = np.searchsorted(np.concatenate([spent, beyond]), np.arange(length), side="right")
     slack = 5 * isqrt(bound - last + 1) // 3 + 12
+    draws = np.arange(bound - last + 1)
+    # Word t with j draws before it was guessed well if guess[t] is in j - slack ... j + slack. Of
+    # such words the last is that of draw j, and the first the one after that of draw j - 1.
+    latest = np.searchsorted(guess, draws + slack, side="right") - 1
+    earliest = np.searchsorted(guess, draws + 1 - slack, side="left") - 2
     shift = _WORD - bits
     low = np.maximum(bound - guess - slack, 0) << shift
     high = np.minimum((bound - guess + slack) << shift, (1 << _WORD) - 1)
     return _Plan(
         bound=bound,
         shift=shift,
-        guess=guess.astype(np.int32),
-        slack=slack,
         low=low.astype(np.uint32),
         width=(high - low).astype(np.uint32),
+        earliest=earliest.astype(np.intp),
+        latest=latest.astype(np.intp),
     )
 
 

@@ -48,11 +48,20 @@ def test_a_bad_guess_costs_time_and_nothing_else(monkeypatch):
 
     def hopeless(bound, last):
         plan = honest(bound, last)
-        return dataclasses.replace(plan, slack=-1)
+        return dataclasses.replace(plan, latest=np.full_like(plan.latest, -1))
 
     wanted = Twister(5).shuffled(2000).tolist()
     monkeypatch.setattr(mersenne, "_plan", hopeless)
     assert Twister(5).shuffled(2000).tolist() == wanted
+
+
+def test_a_guess_that_is_off_is_seen():
+    plan = mersenne._plan(2000, 1024)
+    words = np.random.default_rng(1).integers(0, 1 << 32, len(plan.low), dtype=np.uint32)
+    taken = np.flatnonzero(plan.accepted(words))[:977]
+    assert plan.was_near(taken)
+    assert not plan.was_near(taken + 400)
+    assert not plan.was_near(taken // 2)
 
 
 def test_a_chance_that_ties_with_its_probability():
