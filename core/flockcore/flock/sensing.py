@@ -168,13 +168,18 @@ class Sensing:
                 version=links.version,
                 profile=profile,
                 own=own,
-                published=published.copy(),
-                old=region.values.copy(),
+                published=_like(published, own),
+                old=_like(region.values, own),
                 age=age,
                 belief=belief,
                 felt=felt,
             )
         return felt
+
+
+def _like(values: Values, known: Values) -> Values:
+    """Return a copy of `values`, or what is known already where it is equal to it."""
+    return known if bool((values == known).all()) else values.copy()
 
 
 def _common_age(region: FieldRegion, profile: DecayProfile, now: int) -> int | None:

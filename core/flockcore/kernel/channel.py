@@ -112,7 +112,7 @@ class Channel:
             self._fan_outs.move_to_end(key)
             return kept
         first, last = self._start[senders], self._start[senders + 1]
-        rank = np.repeat(np.arange(len(senders), dtype=np.intp), last - first)
+        rank = np.repeat(np.arange(len(senders), dtype=np.int32), last - first)
         # In order of edges, so that whoever reads them walks through memory in one direction.
         edge = self._out[spans(first, last)]
         sorting = np.argsort(edge, kind="stable")

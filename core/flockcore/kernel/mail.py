@@ -127,7 +127,7 @@ class FanOut:
     """
 
     edge: Indices
-    rank: Indices
+    rank: NDArray[np.int32]
     senders: Indices
     reach: int
     pairs: NDArray[np.uint64]
@@ -135,12 +135,19 @@ class FanOut:
 
     @classmethod
     def along(
-        cls, edge: Indices, rank: Indices, senders: Indices, reach: int, *, nodes: int = 0
+        cls,
+        edge: Indices,
+        rank: NDArray[np.integer],
+        senders: Indices,
+        reach: int,
+        *,
+        nodes: int = 0,
     ) -> Self:
         """Return the fan-out along given edges; with `nodes`, they ascend and none repeats."""
         target = edge // reach
         most = np.bincount(target, minlength=nodes).astype(np.int16) if nodes else None
-        return cls(edge, rank, senders, reach, pair_key(senders[rank], target), most)
+        pairs = pair_key(senders[rank], target)
+        return cls(edge, rank.astype(np.int32, copy=False), senders, reach, pairs, most)
 
     @property
     def source(self) -> Indices:
