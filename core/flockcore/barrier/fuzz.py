@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Campaign", "Engine", "seed_of"]
 
-_BLOCK = 16_384
+_BLOCK = 1 << 19
 """Trace points that are worked on together, unless one run has more."""
 
 _MOST_HOSTS = 2**31 - 4

@@ -211,8 +211,6 @@ class BarrierLayer(Layer):
         world = self.world
         up, renewed = world.up, world.incarnation != state.incarnation
         away = world.absent & (state.stage == Stage.IMAGING)
-        if np.array_equal(up, state.up) and not (renewed.any() or away.any()):
-            return
         imaging = (state.stage == Stage.IMAGING) & ~world.absent
         broken = imaging & (world.crashed | renewed)
         fresh = renewed & ~world.crashed & ~world.absent
