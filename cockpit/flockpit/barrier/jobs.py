@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "Plan", "here", "load_policy", "on_processes", "work"]
 
-_POINTS = 1 << 18
-"""Trace points in a part: some tens of milliseconds of work, or one run where that is more."""
+_POINTS = 1 << 19
+"""Trace points in a part: some hundredth of a second, or one run where that is more."""
 
 _ROOM = 1 << 24
 """Bytes that are taken and given back, untouched, before a campaign."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flockcore.barrier import mersenne
+from flockcore.barrier import fuzz, mersenne
 from flockcore.barrier.codes import Phase
 from flockcore.barrier.fuzz import Campaign, seed_of
 from flockcore.barrier.mersenne import Twister
@@ -103,7 +103,8 @@ def test_parts_add_up_to_the_whole(hosts, runs, seed, early):
     assert merged.seconds == 0
 
 
-def test_progress_and_time_are_those_handed_in():
+def test_progress_and_time_are_those_handed_in(monkeypatch):
+    monkeypatch.setattr(fuzz, "_BLOCK", 10_000)
     told = []
     times = iter([10.0, 12.5])
     report = Campaign(hosts=9000, runs=5).run(
