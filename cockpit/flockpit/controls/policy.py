@@ -123,7 +123,7 @@ class _ReadyKnob(_NumberKnob):
 
 
 class _FailedKnob(_NumberKnob):
-    name, number, told = "Failed at most", "failed", "never recovers"
+    name, number, told = "Failed at most", "failed", "a breach is final"
 
 
 class PolicyEditor:

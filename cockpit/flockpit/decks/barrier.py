@@ -85,10 +85,10 @@ class BarrierDeck(Deck):
         return self._box(self._outcome.view, classes=("card",)), self._cards
 
     def _arrange(self) -> None:
-        """The trace by itself where there is room, one card with a switch elsewhere."""
-        more = {"Fuzz": self._fuzz, "Proofs": self._proofs}
-        groups = [{"Trace": self._trace}, more] if self._wide else [{"Trace": self._trace, **more}]
-        self._cards.objects = self._tabbed(groups)
+        """One card with a switch, however wide the page is: each of them is long."""
+        if not self._tabs:
+            cards = {"Trace": self._trace, "Fuzz": self._fuzz, "Proofs": self._proofs}
+            self._cards.objects = self._tabbed([cards])
 
     # ------------------------------------------------------------------ choosing
 

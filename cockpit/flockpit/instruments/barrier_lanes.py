@@ -212,7 +212,7 @@ class BarrierLanes(Figure):
         if folded:
             stories = max(self._order(view).stories - len(self._shown), 0)
             more = f"<span class='wide'>, {stories} with a story</span>" if stories else ""
-            told = f"<span class='scale'>{folded:,} more hosts{more}</span>"
+            told = f"<span class='scale'><span>{folded:,} more hosts{more}</span></span>"
         return f"<div class='legend'>{keys}{told}</div>"
 
 

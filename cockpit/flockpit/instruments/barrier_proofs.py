@@ -5,15 +5,15 @@ import threading
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flockcore.errors import FlockError
-from flockpit.barrier.proofs import Kind, Theorem, prove, recorded, z3_version
+from flockpit.barrier.proofs import Kind, Result, Theorem, prove, recorded, z3_version
 from flockpit.instruments.base import Headline, Instrument, Number, frame, pane, put
 from flockpit.instruments.view import DeckView
-from flockpit.look.assets import icon
+from flockpit.look.assets import icon, sheet
 from flockpit.look.tokens import Theme
-from flockpit.look.widgets import button, words
+from flockpit.look.widgets import box, button, words
 from flockpit.session import Session, sentence
 
 __all__ = ["Proofs", "Proving", "can_prove"]
@@ -85,14 +85,21 @@ class Proofs(Instrument):
         self._version, self._theorems = _known()
         self._line = pane(classes=("headline-pane",))
         self._table = pane(classes=("proof-table", "scroll"), more=("barrier",))
-        self._button = button(
-            "Prove them here", self.run, classes=("small",), hint="Put every theorem to z3 now"
+        form = box(
+            button(
+                "Prove them here",
+                self.run,
+                classes=("small", "fuzz-button"),
+                hint="Put every theorem to z3 now",
+            ),
+            classes=("fuzz-form",),
+            stylesheets=[sheet("deck"), sheet("barrier")],
+            visible=self.here,
         )
-        self._button.visible = self.here
         self.view = frame(
             self._line,
+            form,
             self._table,
-            self._button,
             classes=("instrument", self.name),
             more=("barrier",),
         )
@@ -157,13 +164,13 @@ def _known() -> tuple[str, list[Theorem]]:
 
 def _row(one: Theorem) -> str:
     mark = icon(_ICONS[one.as_expected])
-    if one.result not in ("proved", "refuted"):
+    if one.result is Result.UNKNOWN:
         mark = icon("open-verdict")
-    result: Any = one.result
+    told = str(one.result)
     if one.kind is not Kind.THEOREM and one.as_expected:
-        result = "counterexample" if one.kind is Kind.COUNTEREXAMPLE else "refuted, as it must be"
-    more = f"<span class='model'>{words(one.model)}</span>" if one.model else ""
+        told = "counterexample" if one.kind is Kind.COUNTEREXAMPLE else "refuted, as it must be"
+    model = f"<p class='model'>{words(one.model)}</p>" if one.model else ""
     return (
-        f"<li>{mark}<div><b>{words(one.name)}</b><span class='ms'>{one.milliseconds:.1f} ms</span>"
-        f"<p>{words(one.statement)}</p><p class='result'>{words(result)} {more}</p></div></li>"
+        f"<li>{mark}<div><span class='ms'>{words(told)}, {one.milliseconds:.1f} ms</span>"
+        f"<b>{words(one.name)}</b><p>{words(one.statement)}</p>{model}</div></li>"
     )

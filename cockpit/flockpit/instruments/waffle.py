@@ -25,6 +25,8 @@ __all__ = ["Waffle"]
 _MOST_PX = (34.0, 46.0)
 """Largest pitch of squares, on a narrow and on a wide card."""
 _WIDE_PX = 560.0
+_SMALL_PX = 14.0
+"""Side of a square in which neither dashes nor a second square can be told."""
 _TINT = 0.26
 _TONES = {Phase.CONVERGE: "holds", Phase.FAILED: "dead"}
 _LEGEND = (
@@ -65,6 +67,7 @@ class Waffle(Figure):
         }
         super().__init__(layers, theme)
         self._sized: list[tuple[Any, Callable[[float], float]]] = []
+        self._dashes: dict[Any, list[int]] = {}
         self.line = pane(classes=("headline-pane",), more=("barrier",))
         self._figure = self._draw()
         self._legend = pane(classes=("waffle-legend",), more=("barrier",))
@@ -125,7 +128,7 @@ class Waffle(Figure):
         share: float = 1.0,
         width: float = 1.0,
     ) -> None:
-        glyph: Any = Rect(x="x", y="y", line_width=width, line_dash=dash or [])
+        glyph: Any = Rect(x="x", y="y", line_width=width)
         self.paint(glyph, line_color=line)
         if fill is None:
             glyph.fill_alpha = 0.0
@@ -133,6 +136,7 @@ class Waffle(Figure):
             self.paint(glyph, fill_color=fill)
             glyph.fill_alpha = alpha
         self._sized.append((glyph, lambda side: max(share * side, 1.0)))
+        self._dashes[glyph] = dash or []
         made.add_glyph(self.sources[square.name], glyph)
 
     # ------------------------------------------------------------------ gestures
@@ -161,10 +165,12 @@ class Waffle(Figure):
         side = self._grid.side
         for glyph, size in self._sized:
             if isinstance(glyph, Scatter):
-                glyph.update(size=size(side), line_width=3.2 if side > 14 else 1.5)
+                glyph.update(size=size(side), line_width=1.5 if side < _SMALL_PX else 3.2)
             else:
-                radius = 4 if side > 14 else 1
-                glyph.update(width=size(side), height=size(side), border_radius=radius)
+                small = side < _SMALL_PX
+                glyph.update(width=size(side), height=size(side), border_radius=1 if small else 4)
+                glyph.line_dash = [] if small else self._dashes.get(glyph, [])
+                glyph.line_alpha = 0.0 if small and size(side) < side else 1.0
         self.forget()
 
     # ------------------------------------------------------------------ columns

@@ -13,8 +13,8 @@ __all__ = ["Grid", "Square", "fit", "squares"]
 
 _GAP = 0.18
 """Share of the pitch between two squares."""
-_CHARACTER_PX = 7.5
-_LABEL_PX = 9.0
+_CHARACTER_PX = 7.0
+_LABEL_PX = 6.0
 """Room that a square's label needs: for each character, and around them."""
 
 
