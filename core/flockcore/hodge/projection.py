@@ -238,15 +238,7 @@ class Projector:
         Args:
             arriving: its sum over each connected piece is 0, shape (V,).
         """
-        matrix, multilevel = self._vertices
-        return conjugate_gradients(
-            matrix,
-            arriving,
-            precondition=multilevel,
-            floor=_FLOOR * norm(arriving),
-            size=matrix.bound,
-            options=self.options,
-        )
+        return self._solve(self._vertices, arriving, _FLOOR * norm(arriving))
 
     @cached_property
     def _vertices(self) -> tuple[SymmetricMatrix, Multilevel]:
@@ -266,25 +258,27 @@ class Projector:
         return values
 
     def _solve_vertices(self, flow: Floats, start: Floats | None = None) -> Solution:
-        matrix, multilevel = self._vertices
-        return conjugate_gradients(
-            matrix,
-            divergence(self.complex, flow),
-            start=start,
-            precondition=multilevel,
-            floor=_FLOOR * norm(flow),
-            size=matrix.bound,
-            options=self.options,
-        )
+        right = divergence(self.complex, flow)
+        return self._solve(self._vertices, right, _FLOOR * norm(flow), start)
 
     def _solve_triangles(self, flow: Floats, start: Floats | None = None) -> Solution:
-        matrix, multilevel = self._triangles
+        right = curl(self.complex, flow)
+        return self._solve(self._triangles, right, _FLOOR * norm(flow), start)
+
+    def _solve(
+        self,
+        equations: tuple[SymmetricMatrix, Multilevel | None],
+        right: Floats,
+        floor: float,
+        start: Floats | None = None,
+    ) -> Solution:
+        matrix, multilevel = equations
         return conjugate_gradients(
             matrix,
-            curl(self.complex, flow),
+            right,
             start=start,
             precondition=multilevel,
-            floor=_FLOOR * norm(flow),
+            floor=floor,
             size=matrix.bound,
             options=self.options,
         )
