@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_COORDINATE", "floor_root", "nearest"]
+from flockcore.flock.fixed import isqrt
+
+__all__ = ["MAX_COORDINATE", "nearest"]
 
 MAX_COORDINATE = 2**29
 """Largest absolute coordinate: squared distances then stay below 2**62, distances below 2**31."""
@@ -25,14 +27,6 @@ _EXACT_FLOAT = 2**52
 _NONE = np.iinfo(np.int64).max
 
 type _Points = NDArray[Any]  # int64, or float64 where that is exact
-
-
-def floor_root(squared: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Floor of the square root, exact for 0 <= `squared` < 2**62, element by element."""
-    root = np.sqrt(squared.astype(np.float64)).astype(np.int64)
-    root -= root * root > squared
-    root += (root + 1) * (root + 1) <= squared
-    return root
 
 
 def nearest(positions: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -97,7 +91,7 @@ def _keys(squared: _Points, index: NDArray[np.intp]) -> NDArray[np.int64]:
         # Below 2**52 the correctly rounded root never reaches the next integer.
         root = np.sqrt(squared).astype(np.int64)
     else:
-        root = floor_root(squared.astype(np.int64, copy=False))
+        root = isqrt(squared.astype(np.int64, copy=False))
     root <<= 32
     root |= index
     return root

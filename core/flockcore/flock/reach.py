@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flockcore.errors import FlockError
-from flockcore.flock.nearest import MAX_COORDINATE, floor_root, nearest
+from flockcore.flock.fixed import isqrt
+from flockcore.flock.nearest import MAX_COORDINATE, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,7 @@ def distance(
     """
     if metric is Metric.PHYSICAL and positions is not None:
         apart = positions[first] - positions[second]
-        return floor_root((apart * apart).sum(axis=-1))
+        return isqrt((apart * apart).sum(axis=-1))
     if metric is Metric.LATENCY and latency_us is not None:
         both: NDArray[np.int64] = latency_us[first] + latency_us[second]
         return both

@@ -112,6 +112,12 @@ def test_integer_root_is_exact(values):
     assert fixed.isqrt(np.array(values, dtype=np.int64)).tolist() == expected
 
 
+@given(st.integers(1, 3_037_000_499), st.sampled_from([-1, 0, 1]))
+def test_integer_roots_beside_squares(root, step):
+    near = root * root + step
+    assert fixed.isqrt(np.array([near])).item() == math.isqrt(near)
+
+
 @given(st.floats(-32768, 32768, exclude_max=True, width=32))
 def test_floats_are_truncated(value):
     assert fixed.from_float(value).item() == math.trunc(value * 65536)

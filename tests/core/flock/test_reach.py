@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
 from flockcore.errors import FlockError
-from flockcore.flock.nearest import MAX_COORDINATE, floor_root
+from flockcore.flock.nearest import MAX_COORDINATE
 from flockcore.flock.reach import (
     MAX_CUSTOM_NODES,
     MAX_DISTANCE,
@@ -111,17 +111,6 @@ def test_metrics_without_their_data_are_logical():
     for metric in (Metric.LATENCY, Metric.CUSTOM):
         np.testing.assert_array_equal(reach(metric, positions, 5).peer, logical.peer)
         np.testing.assert_array_equal(distance(metric, np.array([7]), np.array([2])), [5])
-
-
-@given(st.lists(st.integers(0, 3 * (2 * MAX_COORDINATE) ** 2), min_size=1))
-def test_floor_root_is_exact(squared):
-    roots = floor_root(np.array(squared, dtype=np.int64))
-    assert roots.tolist() == [math.isqrt(one) for one in squared]
-
-
-@given(st.integers(1, 2**31 - 1), st.sampled_from([-1, 0, 1]))
-def test_floor_root_beside_squares(root, step):
-    assert floor_root(np.array([root * root + step])).item() == math.isqrt(root * root + step)
 
 
 @given(stnp.arrays(np.int64, (2, 3), elements=st.integers(-(2**15), 2**15 - 1)))
