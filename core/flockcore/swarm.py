@@ -138,7 +138,8 @@ def unrecovered(simulation: Simulation) -> tuple[str, str] | None:
     """Return what a healed flock still lacks, as name and reason; None when it has recovered.
 
     Every member runs; each holds everybody in its reach ALIVE; each elects its k nearest; no ballot
-    is open; every replica has every entry; no invariant is violated.
+    is open; every replica has every entry; every host that is imaged was heard; no invariant is
+    violated.
     """
     flock, world = simulation.flock, simulation.world
     if not world.up.all():
@@ -166,6 +167,8 @@ def unrecovered(simulation: Simulation) -> tuple[str, str] | None:
     if flows["flow_behind"]:
         reason = f"{flows['flow_replicas']} versions, {flows['flow_behind']} nodes lack some"
         return "replicas agree", reason
+    if simulation.barrier.held:
+        return "reports are heard", f"{simulation.barrier.held} hosts are done and were never heard"
     # Curl is what writers disagree about: it stays until somebody reconciles. A host that said
     # READY, crashed, and broke when it was imaged anew stays broken.
     lasting = {"No curl is left", "Ready means up"}

@@ -3,7 +3,7 @@ import pytest
 from flockcore import swarm
 from flockcore.drawing import draw
 from flockcore.errors import FlockError
-from flockcore.kernel.faults import KINDS, Command, Crash, Partition, Propose
+from flockcore.kernel.faults import KINDS, Command, Crash, Partition, Propose, Provision
 from flockcore.kernel.layer import Status, Verdict
 from flockcore.kernel.script import Script
 from flockcore.scenario import Scenario
@@ -88,6 +88,8 @@ def test_what_a_flock_lacks_is_named():
     assert lacking(Crash(start=50, nodes=(3,))) == "everybody runs"
     assert lacking(Partition(start=50, groups=((0, 1),))) == "everybody is alive to all"
     assert lacking(Propose(start=119, node=2)) == "no ballot is open"
+    imaged = Provision(start=120, least_us=0, mean_us=0)
+    assert lacking(imaged) == "reports are heard"
 
 
 def test_neighbours_that_are_not_the_nearest_are_named():
