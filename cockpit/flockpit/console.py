@@ -4,13 +4,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from flockcore.errors import FlockError
 
-__all__ = ["STANDARD", "progress", "read", "read_input", "writable", "write"]
+__all__ = ["STANDARD", "progress", "read", "read_input", "show", "writable", "write"]
 
 STANDARD = "-"
 """Name of the standard input or output in place of a file's."""
+_PLAIN = str.maketrans({"█": "#", "→": ">", "−": "-", "…": "~", "—": "-", "≥": ">=", "≤": "<="})
 
 
 def read(name: str) -> str:
@@ -42,6 +44,16 @@ def write(name: str, text: str) -> None:
         print(text)
     else:
         Path(name).write_text(text, encoding="utf-8")
+
+
+def show(text: str, *, stream: TextIO) -> None:
+    """Print text, in plainer signs where the stream's coding lacks one."""
+    coding = stream.encoding or "utf-8"
+    try:
+        text.encode(coding)
+    except UnicodeEncodeError:
+        text = text.translate(_PLAIN).encode(coding, "replace").decode(coding)
+    print(text, file=stream)
 
 
 def writable(*names: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from flockcore.errors import FlockError
@@ -14,7 +15,7 @@ from flockpit.exports import engine_version
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from distributed import Client
+    from distributed import Client, Future
 
     from flockcore.barrier.report import Report
 
@@ -22,6 +23,8 @@ __all__ = ["on_cluster"]
 
 _PATIENCE_S = 10
 """How long to wait for the scheduler, and for its first worker."""
+_AHEAD = 8
+"""Parts that are under way for each thread of the workers."""
 _RETRIES = 10
 """How often a part is made again; that its worker died counts beside it, in the scheduler."""
 
@@ -79,22 +82,24 @@ def _connected(kind: type[Client], address: str) -> Client:
 def _made(plan: Plan, client: Client, address: str) -> Generator[Report]:
     from distributed import as_completed
 
-    threads = sum(client.nthreads().values())
-    parts = plan.parts(workers=max(threads, 1))
-    futures = client.map(
-        _work, [plan] * len(parts), parts, version=engine_version(), retries=_RETRIES, pure=False
-    )
+    def sent(part: Part) -> Future:
+        return client.submit(_work, plan, part, engine_version(), retries=_RETRIES, pure=False)
+
+    threads = max(sum(client.nthreads().values()), 1)
+    parts = plan.parts(workers=threads)
     try:
-        for future in as_completed(futures, loop=client.loop):
-            yield future.result()
-    except GeneratorExit:
-        client.cancel(futures)
-        raise
+        waiting = as_completed(map(sent, islice(parts, _AHEAD * threads)), loop=client.loop)
+        for future in waiting:
+            report = future.result()
+            yield report
+            if report.stopped is not None:
+                parts = iter(())  # what comes after it would not count
+            waiting.update(map(sent, islice(parts, 1)))
     except (Exception, CancelledError) as error:
         raise FlockError(f"the cluster at {address} gave up: {_said(error)}") from error
 
 
-def _work(plan: Plan, part: Part, *, version: str) -> Report:
+def _work(plan: Plan, part: Part, version: str) -> Report:
     if engine_version() != version:
         raise FlockError(f"a worker has flockpit {engine_version()}; {version} is needed")
     return work(plan, part)

@@ -14,7 +14,7 @@ from flockcore.errors import FlockError
 from flockpit.barrier import tell
 from flockpit.barrier.jobs import Plan, here, load_policy, on_processes
 from flockpit.barrier.proofs import TIMEOUT_MS, as_json, prove, z3_version
-from flockpit.console import STANDARD, progress, writable, write
+from flockpit.console import STANDARD, progress, show, writable, write
 
 if TYPE_CHECKING:
     import argparse
@@ -101,10 +101,10 @@ def fuzz(arguments: argparse.Namespace) -> int:
         missing = report.stopped
     stream = sys.stderr if arguments.json == STANDARD else sys.stdout
     if arguments.format == "upstream":
-        print(tell.as_upstream(report, plan), file=stream)
+        show(tell.as_upstream(report, plan), stream=stream)
         _complain(missing, report)
     else:
-        print(tell.as_text(report, plan, missing=missing), file=stream)
+        show(tell.as_text(report, plan, missing=missing), stream=stream)
     if arguments.json is not None:
         write(arguments.json, tell.as_json(report, plan, missing=missing))
     return code or (FAILED if missing is not None or report.violations else 0)
@@ -194,7 +194,7 @@ def prove_all(arguments: argparse.Namespace) -> int:
     writable(arguments.json)
     theorems = prove(timeout_ms=arguments.timeout)
     stream = sys.stderr if arguments.json == STANDARD else sys.stdout
-    print(tell.theorem_table(theorems, z3=version), file=stream)
+    show(tell.theorem_table(theorems, z3=version), stream=stream)
     if arguments.json is not None:
         write(arguments.json, as_json(theorems, z3=version))
     return 0 if all(one.as_expected for one in theorems) else FAILED

@@ -9,9 +9,10 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from flockcore.barrier.suite import SUITE, Cell, cells_of
 from flockcore.errors import FlockError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from flockcore.barrier.report import Report
 
@@ -73,10 +74,11 @@ class Plan:
             hosts=self.hosts, runs=self.runs, seed=self.seed, suite=suite, early=self.early
         )
 
-    def parts(self, *, workers: int = 1) -> list[Part]:
-        """Return parts of the campaign, several for each of some workers if there are enough."""
+    def parts(self, *, workers: int = 1) -> Iterator[Part]:
+        """Yield parts of the campaign, several for each of some workers if there are enough."""
         width = max(1, min(_POINTS // (self.hosts + 3), -(-self.runs // (4 * workers))))
-        return [(first, min(first + width, self.runs)) for first in range(0, self.runs, width)]
+        for first in range(0, self.runs, width):
+            yield first, min(first + width, self.runs)
 
 
 def load_policy(text: str, *, hosts: int) -> Policy:
@@ -142,9 +144,16 @@ def on_processes(plan: Plan, jobs: int) -> Generator[Report]:
     # Started afresh: what is forked beside a progress bar's thread may wait for a lock for ever.
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_uninterrupted)
     try:
-        futures = [pool.submit(work, plan, part) for part in plan.parts(workers=jobs)]
-        for future in as_completed(futures):
-            yield future.result()
+        parts = plan.parts(workers=jobs)
+        waiting = {pool.submit(work, plan, part) for part in islice(parts, 3 * jobs)}
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                report = future.result()
+                yield report
+                if report.stopped is not None:
+                    parts = iter(())  # what comes after it would not count
+                waiting |= {pool.submit(work, plan, part) for part in islice(parts, 1)}
     except BrokenProcessPool as error:
         raise FlockError("a worker process died, as when memory runs out") from error
     finally:

@@ -166,7 +166,7 @@ def _claims() -> Sequence[Claim]:
 def as_json(theorems: Sequence[Theorem], *, z3: str) -> str:
     """Return theorems as text in JSON."""
     rows = [{**asdict(one), "expected": one.expected} for one in theorems]
-    return json.dumps({"z3": z3, "theorems": rows}, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps({"z3": z3, "theorems": rows}, indent=1) + "\n"
 
 
 def read_json(text: str) -> tuple[str, list[Theorem]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flockcore.barrier.codes import Phase
 from flockcore.barrier.report import COLUMNS
+from flockpit.barrier.proofs import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "as_json", "as_text", "as_upstream", "theorem_table"]
 
 FORMAT = "flockpit-fuzz/1"
+_NOTES = {
+    Kind.THEOREM: "",
+    Kind.COUNTEREXAMPLE: "expected counterexample",
+    Kind.CONTROL: "control, false as it must be",
+}
 _MOST = 10  # violations that are told, one a line
 
 
@@ -108,7 +114,7 @@ def as_json(report: Report, plan: Plan, *, missing: str | None = None) -> str:
         "columns": ["run", "cell", "policy", "schedule", *COLUMNS[2:]],
         "table": table,
     }
-    return json.dumps(record, ensure_ascii=False)
+    return json.dumps(record)
 
 
 def theorem_table(theorems: Sequence[Theorem], *, z3: str) -> str:
@@ -117,9 +123,10 @@ def theorem_table(theorems: Sequence[Theorem], *, z3: str) -> str:
     width = max(len(one.statement) for one in theorems)
     lines = [f"{'THEOREM':<{name_width}}  {'STATEMENT':<{width}}  {'RESULT':<8}  {'MS':>6}"]
     for one in theorems:
+        note = _NOTES[one.kind] if one.as_expected else f"NOT {one.expected}"
         lines.append(
             f"{one.name:<{name_width}}  {one.statement:<{width}}  {one.result:<8}"
-            f"  {one.milliseconds:>6.1f}" + ("" if one.as_expected else f"  NOT {one.expected}")
+            f"  {one.milliseconds:>6.1f}  {note}".rstrip()
         )
         if one.model:
             lines.append(f"{'':<{name_width}}  {one.model}")

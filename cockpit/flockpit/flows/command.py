@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flockcore.errors import FlockError
 from flockcore.hodge.table import FlowTable, Meaning, read_csv, read_json
-from flockpit.console import STANDARD, progress, read_input, writable, write
+from flockpit.console import STANDARD, progress, read_input, show, writable, write
 from flockpit.flows.analysis import STAGES, Analysis, analyse
 from flockpit.packaged import asset
 
@@ -16,7 +16,6 @@ __all__ = ["add_arguments", "run"]
 EXAMPLE = "world-cup-2014.csv"
 """The data set that comes with the package, in the folder `data` of its assets."""
 _FAILED = 1
-_PLAIN = str.maketrans({"█": "#", "→": ">", "−": "-", "…": "~"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,13 +98,7 @@ def _tell(analysis: Analysis, arguments: argparse.Namespace) -> None:
 
     # The report makes way when the JSON itself goes to the standard output.
     stream = sys.stderr if arguments.json == STANDARD else sys.stdout
-    report = as_text(analysis, top=arguments.top)
-    coding = stream.encoding or "utf-8"
-    try:
-        report.encode(coding)
-    except UnicodeEncodeError:
-        report = report.translate(_PLAIN).encode(coding, "replace").decode(coding)
-    print(report, file=stream)
+    show(as_text(analysis, top=arguments.top), stream=stream)
     if arguments.json is not None:
         write(arguments.json, as_json(analysis))
     if arguments.plot is not None:

@@ -1,6 +1,7 @@
 """`flockpit barrier fuzz` and `prove`: figures, refusals, and what stays of a run cut short."""
 
 import dataclasses
+import io
 import json
 import os
 import signal
@@ -332,6 +333,24 @@ def test_the_table_of_theorems(capsys, tmp_path):
     version, found = proofs.read_json(path.read_text("utf-8"))
     assert lines[-1].startswith(f"{len(found)} theorems, all as expected; z3 {version}, ")
     assert version == proofs.z3_version()
+
+
+def test_counterexamples_and_controls_are_shown_as_such(capsys):
+    cli.main(["barrier", "prove"])
+    notes = [
+        line.split("refuted")[1].split(maxsplit=1)[1]
+        for line in capsys.readouterr().out.splitlines()
+        if "refuted" in line
+    ]
+    assert notes == ["expected counterexample"] * 2 + ["control, false as it must be"] * 2
+
+
+def test_a_terminal_that_lacks_a_sign_gets_a_plainer_one(monkeypatch):
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", plain)
+    assert cli.main(["barrier", "prove"]) == 0
+    plain.seek(0)
+    assert "B(0, 0, 1) > B(0, 1, 0)" in plain.read()
 
 
 def test_a_theorem_that_is_not_proved_ends_with_1(capsys, monkeypatch):
