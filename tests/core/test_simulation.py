@@ -29,7 +29,9 @@ from flockcore.kernel.faults import (
     Partition,
     Pause,
     Propose,
+    Provision,
     Reorder,
+    Require,
     Restart,
     Resume,
     SetField,
@@ -145,6 +147,10 @@ def test_digests_come_by_layer():
     after = sim.digests()
     assert all(after[name] != before[name] for name in before)
     assert all(len(text) == 64 for text in (sim.digest(), *after.values()))
+    # A layer in which nothing happened has no state, and no part in the digest.
+    sim.inject(Provision())
+    sim.run(1)
+    assert set(sim.digests()) == {"world", "flock", "barrier"}
 
 
 # ---------------------------------------------------------------------- live faults, there and back
@@ -192,6 +198,17 @@ _ONCE = st.one_of(
     st.builds(SetNeighbours, k=st.integers(3, 15)),
     st.builds(AddTask, node=_NODE, period_us=_TIME, deadline_us=st.one_of(st.none(), _TIME)),
     st.builds(Lift, node=_NODE),
+    st.builds(
+        Provision,
+        policy=st.sampled_from(("strict_all", "combined")),
+        ready=st.integers(0, NODES),
+        failed=st.integers(0, NODES),
+        seat=_NODE,
+        least_us=_TIME,
+        mean_us=_TIME,
+        fail=st.sampled_from((0.0, 0.3)),
+    ),
+    st.builds(Require, policy=st.just("threshold"), ready=st.integers(0, NODES)),
 )
 _BREAKAGE = st.one_of(
     _LASTING,
