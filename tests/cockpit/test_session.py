@@ -418,3 +418,45 @@ def test_the_run_goes_on_from_the_last_good_tick(breaking):
 def test_a_ballot_proposed_by_nobody_is_refused(session):
     assert not session.inject(Propose(node=99))
     assert session.notice.refused
+
+
+# ---------------------------------------------------------------- work besides the run
+
+
+class Counting:
+    """Work of some slices, one of which may fail."""
+
+    def __init__(self, slices, *, bad=None):
+        self.left, self.bad = slices, bad
+
+    @property
+    def done(self):
+        return self.left == 0
+
+    def work(self, until):
+        self.left -= 1
+        if self.left == self.bad:
+            raise ValueError("a slice that fails")
+
+
+def test_work_besides_the_run_goes_on_while_it_plays():
+    session = Session(scenario())
+    session.chore = Counting(5)
+    session.play()
+    for _ in range(5):
+        assert session.busy
+        session.advance()
+    assert session.chore is None
+
+
+def test_work_that_fails_is_given_up_and_said():
+    session = Session(scenario())
+    session.chore = Counting(5, bad=3)
+    session.advance()
+    session.advance()
+    assert session.chore is None
+    assert "a slice that fails" in session.failure.line
+    session.recover()
+    session.step()
+    session.advance()
+    assert session.tick == 1

@@ -288,7 +288,7 @@ TELLTALE = """
 import itertools, pathlib
 asked = itertools.count()
 def most(ready, failed, prov):
-    if next(asked) == 1_500_000:
+    if next(asked) == 620_000:
         pathlib.Path("part-done").touch()
     return ready > 2 * (failed + prov)
 """
@@ -298,7 +298,7 @@ def most(ready, failed, prov):
 @pytest.mark.parametrize("more", [[], ["--jobs", "2"]])
 def test_ctrl_c_prints_what_was_done(policies, more):
     policies.joinpath("telltale.py").write_text(TELLTALE)
-    argv = ["--hosts", "2000", "--runs", "1000000", "--policy", "telltale:most", *more]
+    argv = ["--hosts", "500", "--runs", "2400", "--policy", "telltale:most", *more]
     with subprocess.Popen(
         [sys.executable, "-m", "flockpit.cli", "barrier", "fuzz", *argv, "--json", "fuzz.json"],
         stdout=subprocess.PIPE,
@@ -308,7 +308,7 @@ def test_ctrl_c_prints_what_was_done(policies, more):
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     ) as process:
         while process.poll() is None and not policies.joinpath("part-done").exists():
-            time.sleep(0.05)
+            time.sleep(0.01)
         # As a terminal does: to every process of the group.
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -316,7 +316,7 @@ def test_ctrl_c_prints_what_was_done(policies, more):
     assert err == ""
     assert "PARTIAL" in out
     record = figures(policies / "fuzz.json")
-    assert 0 < record["runs"] == len(record["table"]) < 1_000_000
+    assert 0 < record["runs"] == len(record["table"]) < 2400
 
 
 # ------------------------------------------------------------------ proofs
