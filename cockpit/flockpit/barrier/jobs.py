@@ -145,7 +145,7 @@ def on_processes(plan: Plan, jobs: int) -> Generator[Report]:
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_uninterrupted)
     try:
         parts = plan.parts(workers=jobs)
-        waiting = {pool.submit(work, plan, part) for part in islice(parts, 3 * jobs)}
+        waiting = {pool.submit(work, plan, part) for part in islice(parts, jobs + 1)}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
