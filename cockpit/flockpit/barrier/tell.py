@@ -45,7 +45,7 @@ def as_text(report: Report, plan: Plan, *, missing: str | None = None) -> str:
         f"failed      {report.failed:,}",
         f"violations  {len(report.violations):,}",
         f"reports     {report.reports:,}",
-        f"time        {report.seconds:.3f} s, {rate / 1e6:.1f} million reports/s",
+        f"time        {report.seconds:.3f} s, {rate:,.0f} reports/s",
         "",
         *_cells(report),
     ]
