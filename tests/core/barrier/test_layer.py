@@ -499,7 +499,7 @@ def run_live(first, story):
 
 @pytest.mark.slow
 @given(_PROVISION, _STORY, st.lists(st.integers(0, 200), min_size=3, max_size=3))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_seeking_gives_what_a_straight_run_gives(first, story, goals):
     sim, seen = run_live(first, story)
     end, rows = sim.tick, (rows_of(sim), rows_of(sim, "barrier_trace"))
@@ -522,7 +522,7 @@ def test_seeking_gives_what_a_straight_run_gives(first, story, goals):
 
 @pytest.mark.slow
 @given(_PROVISION, _STORY)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_gate_only_knows_what_hosts_said(first, story):
     sim, seen = run_live(first, story)
     broken = [one for one in sim.verdicts("barrier") if one.status is VIOLATED]
@@ -552,7 +552,7 @@ def test_the_gate_only_knows_what_hosts_said(first, story):
 
 @pytest.mark.slow
 @given(_PROVISION, _STORY)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_no_report_is_lost_for_good_once_faults_end(first, story):
     sim, _ = run_live(first, story)
     mended = (
@@ -569,8 +569,8 @@ def test_no_report_is_lost_for_good_once_faults_end(first, story):
             continue
     if sim.world.absent[sim.barrier.seat]:
         sim.inject(Join(node=sim.barrier.seat, x=100, y=100))
-    # The longest imaging, and the chance of losing thirty reports one after another.
-    sim.run(15 + 200 + 30 * 15)
+    # The longest imaging, and the chance of losing twenty reports one after another.
+    sim.run(15 + 170 + 20 * 15)
     here = ~sim.world.absent
     assert sim.barrier.state.heard[here].all()
     assert sim.barrier.held == 0
@@ -581,7 +581,7 @@ def test_no_report_is_lost_for_good_once_faults_end(first, story):
 
 @pytest.mark.slow
 @given(_PROVISION, _STORY)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_lanes_show_what_was_true_at_each_tick(first, story):
     sim, seen = run_live(first, story)
     found = lanes(sim.records.logs["barrier"].rows(), hosts=NODES, until=sim.tick)

@@ -299,7 +299,7 @@ def twin_state(twin):
 
 @pytest.mark.slow
 @given(st.lists(_FAULT, max_size=7), _PROVISION, st.one_of(st.none(), _REQUIRE), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_the_layer_does_what_its_twin_does(faults, provision, require, seed):
     base = (
         Delay(start=1, until=130, min_us=500, mean_us=2_000),
