@@ -108,13 +108,15 @@ def _found(module: str, name: str, text: str) -> object:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
-        return getattr(importlib.import_module(module), name)
-    except AttributeError:
-        raise FlockError(f"policy `{text}`: module {module} has no `{name}`") from None
+        imported = importlib.import_module(module)
     except Exception as error:
         raise FlockError(
             f"policy `{text}`: cannot import {module}: {type(error).__name__}: {error}"
         ) from error
+    try:
+        return getattr(imported, name)
+    except AttributeError:
+        raise FlockError(f"policy `{text}`: module {module} has no `{name}`") from None
 
 
 def work(plan: Plan, part: Part) -> Report:

@@ -18,7 +18,7 @@ from flockpit.packaged import asset
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flockpit.barrier.obligations import Claim
+    from flockpit.barrier.induction import Claim
 
 __all__ = [
     "RECORD",

@@ -377,6 +377,7 @@ def test_no_time_for_proofs_is_refused(capsys):
 
 
 def test_without_z3_the_extra_is_named(capsys, monkeypatch):
-    monkeypatch.delitem(sys.modules, "flockpit.barrier.obligations")
+    for name in ("encoding", "induction", "obligations"):
+        monkeypatch.delitem(sys.modules, f"flockpit.barrier.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "z3", None)
     assert "pip install 'flockpit[proofs]'" in refused(capsys, "prove")

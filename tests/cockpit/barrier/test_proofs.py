@@ -8,8 +8,9 @@ import pytest
 import z3
 
 from flockcore.errors import FlockError
-from flockpit.barrier import obligations, proofs
-from flockpit.barrier.obligations import Claim, claims
+from flockpit.barrier import encoding, proofs
+from flockpit.barrier.induction import Claim
+from flockpit.barrier.obligations import claims
 from flockpit.barrier.proofs import Kind, Result, discharge, prove, recorded
 
 
@@ -48,7 +49,7 @@ def test_a_control_shows_a_run(proved):
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_a_broken_encoding_does_not_pass(monkeypatch, broken):
-    monkeypatch.setattr(obligations, "_step", lambda *_, **__: z3.BoolVal(broken))
+    monkeypatch.setattr(encoding, "step", lambda *_, **__: z3.BoolVal(broken))
     results = prove()
     assert not all(one.as_expected for one in results)
     if not broken:  # nothing ever happens: all else would be proved
@@ -106,8 +107,14 @@ def test_the_record_is_what_a_fresh_proof_says(proved):
     assert timeless(found) == timeless(proved)
 
 
+def forget_the_encoding(monkeypatch):
+    """What is asked of z3 is to be imported anew."""
+    for name in ("encoding", "induction", "obligations"):
+        monkeypatch.delitem(sys.modules, f"flockpit.barrier.{name}")
+
+
 def test_without_z3_the_extra_is_named(monkeypatch):
-    monkeypatch.delitem(sys.modules, "flockpit.barrier.obligations")
+    forget_the_encoding(monkeypatch)
     monkeypatch.setitem(sys.modules, "z3", None)
     with pytest.raises(FlockError, match=r"pip install 'flockpit\[proofs\]'"):
         prove()
@@ -117,7 +124,7 @@ def test_without_z3_the_extra_is_named(monkeypatch):
 
 
 def test_another_missing_module_is_no_question_of_extras(monkeypatch):
-    monkeypatch.delitem(sys.modules, "flockpit.barrier.obligations")
+    forget_the_encoding(monkeypatch)
     monkeypatch.setitem(sys.modules, "flockcore.barrier.codes", None)
     with pytest.raises(ModuleNotFoundError):
         prove()
