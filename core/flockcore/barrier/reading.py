@@ -194,7 +194,10 @@ class Reading:
         began = 0 if self.state is None else self.state.began
         stop = began if self.state is None else self.present_tick + 1
         rows = self.records.logs["barrier_trace"].rows(began, stop)
-        first = int(np.flatnonzero(rows["phase"] == Phase.IMAGING)[-1]) if len(rows["tick"]) else 0
+        # Rows before the last fan-out are of an earlier provisioning; what a full log has dropped
+        # is no trace.
+        fans = np.flatnonzero(rows["phase"] == Phase.IMAGING)
+        first = int(fans[-1]) if len(fans) else len(rows["phase"])
         parts = {name: rows[name][first:] for name in ("phase", "ready", "failed", "prov")}
         start = np.array([0, len(parts["phase"])], dtype=np.intp)
         return Traces(start=start, **parts)

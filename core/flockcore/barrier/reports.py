@@ -135,6 +135,10 @@ def verdicts(layer: BarrierLayer) -> tuple[Verdict, ...]:
     if state is None:
         return tuple(Verdict(name, Status.UNKNOWN, "nothing is provisioned") for name in NAMES)
     look = _Look(layer, state)
+    if not look.points:
+        return tuple(
+            Verdict(name, Status.UNKNOWN, "the log is full, the trace gone") for name in NAMES
+        )
     return (
         look.partition(),
         look.ratchet("Ready never falls", "ready_monotone"),

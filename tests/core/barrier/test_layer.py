@@ -237,6 +237,18 @@ def test_a_late_report_that_says_otherwise_changes_nothing():
     assert counts(sim) == (NODES, 0, 0)
 
 
+def test_a_receipt_settles_only_what_it_is_about():
+    sim = flock_of(
+        Crash(start=15, nodes=(5,)), Loss(start=1, probability=1.0), provision(), ticks=20
+    )
+    state = sim.barrier.state
+    for word in (Host.READY, Host.FAILED):
+        assert state.owing[5]
+        state.receipts.host, state.receipts.word = np.array([5]), np.array([word])
+        sim.run(1)
+    assert not state.owing[5]
+
+
 @pytest.mark.slow
 def test_nothing_is_taken_in_while_the_seat_is_down():
     for fault in (Pause(start=20, until=120, nodes=(0,)), Crash(start=20, until=120, nodes=(0,))):
@@ -712,6 +724,14 @@ def test_a_gate_that_should_not_have_held_is_found():
 
     late = (provision(), Pause(start=15, nodes=(5,)))
     assert tampered(lax, *late) == {"Gate obeys policy"}
+
+
+def test_without_a_trace_nothing_is_known():
+    sim = flock_of(provision(), ticks=150)
+    sim.records.logs["barrier_trace"].cut(20)
+    sim.records.logs["barrier_trace"]._columns["phase"][:] = Phase.BARRIER
+    found = {(one.status, one.reason) for one in sim.verdicts("barrier")}
+    assert found == {(UNKNOWN, "the log is full, the trace gone")}
 
 
 def test_what_is_not_decided_is_unknown():
