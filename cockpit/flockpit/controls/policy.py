@@ -7,7 +7,7 @@ import param
 
 from flockcore.barrier.policy import Combined, MaxFailures, Policy, StrictAll, Threshold
 from flockcore.kernel.fault_text import EXPLANATIONS
-from flockcore.kernel.faults import Require
+from flockcore.kernel.faults import Provision, Require
 from flockpit.controls.knob import Knob
 from flockpit.instruments.base import Headline, Number, frame, pane, put
 from flockpit.look.assets import icon, sheet
@@ -189,8 +189,21 @@ class PolicyEditor:
             if self.session.inject(Require(**asked.numbers())):
                 self.asked = asked
             return
+        pending = self._pending()
+        if pending is not None:
+            # The gate is there from the next tick on: it is made with the other policy at once.
+            self.session.undo()
+            self.session.inject(replace(pending, start=None, **asked.numbers()))
+            return
         self._draft = asked
         self.session.touch()
+
+    def _pending(self) -> Provision | None:
+        """The provisioning that was injected last, if it begins with the next tick."""
+        last = self.session.sim.injected[-1:]
+        found = last[0] if last else None
+        waits = isinstance(found, Provision) and found.start == self.session.tick + 1
+        return found if waits and self.session.can_undo else None
 
     def shift(self, by: int) -> None:
         """Ask for some READY hosts more, or fewer."""
@@ -228,6 +241,18 @@ class PolicyEditor:
             self.asked = self._draft
         elif self.session.sim.barrier.on:
             self.asked = asked_of(self.session.sim.barrier.policy, self.asked)
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Show what was injected, though it begins with the next tick."""
+        following = self.session.tick + 1
+        for record in self.session.sim.script.faults:
+            if record.start == following and isinstance(record, Provision | Require):
+                asked = Asked(policy=record.policy, ready=record.ready, failed=record.failed)
+                for number in ("ready", "failed"):
+                    if not asked.needs(number):
+                        asked = asked.with_number(number, getattr(self.asked, number))
+                self.asked = asked
 
     def update(self) -> None:
         """Show what the gate asks for."""

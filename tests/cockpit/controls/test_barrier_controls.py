@@ -307,3 +307,25 @@ def test_bad_numbers_are_answered_and_the_last_tallies_stay(session):
     assert "Hosts is `0`; a whole number from 1 to 100,000 is allowed." in card._table.object
     assert "all runs made" in card._table.object
     assert session.chore is None
+
+
+def test_a_change_is_shown_before_the_tick_with_which_it_begins(session, policy, form):
+    form.provision()
+    session.sim.run(2)
+    policy.update()
+    policy._kinds.value = "combined"
+    policy.update()
+    assert policy._kinds.value == "combined"
+    policy.shift(-1)
+    policy.update()
+    assert policy.asked.numbers() == {"policy": "combined", "ready": 15, "failed": 2}
+
+
+def test_a_provisioning_that_has_not_begun_takes_the_other_policy(session, policy, form):
+    form.provision()
+    policy.update()
+    policy._kinds.value = "max_failures"
+    (record,) = session.sim.injected
+    assert (record.policy, record.failed, record.start) == ("max_failures", 2, 11)
+    policy.update()
+    assert policy._kinds.value == "max_failures"
