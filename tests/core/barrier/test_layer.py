@@ -269,6 +269,18 @@ def test_a_paused_seat_has_a_bounded_inbox():
     sim.inject(Resume(nodes=(0,)))
     sim.run(5)
     assert counts(sim)[0] == NODES - 1
+    statistics = sim.barrier.statistics()
+    assert statistics.received - statistics.repeated == np.count_nonzero(sim.barrier.state.heard)
+
+
+def test_a_restart_at_once_still_loses_what_was_unread():
+    faults = Crash(start=60, nodes=(0,)), Restart(start=60, nodes=(0,))
+    once = provision(resend_us=10**6, least_us=20_000, mean_us=0)
+    sim = flock_of(Pause(start=20, nodes=(0,)), once, *faults, ticks=59)
+    assert len(sim.barrier.state.reports.host) == NODES - 1
+    sim.run(20)
+    assert not sim.barrier.state.heard[1:].any()
+    assert sim.barrier.held == NODES - 1
 
 
 def test_a_gate_without_a_controller_is_asked_when_it_runs_again():
