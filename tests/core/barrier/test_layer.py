@@ -354,6 +354,22 @@ def test_a_crash_after_ready_makes_the_word_false_until_it_is_imaged_anew():
     assert sim.series.column("barrier_false").tolist()[60:99] == [2] * 39
 
 
+def test_a_report_outlives_the_host_that_sent_it():
+    slow = Delay(start=1, min_us=20_000)
+    sim = flock_of(
+        slow, provision(least_us=20_000, mean_us=0), Crash(start=40, nodes=(5,)), ticks=42
+    )
+    assert sim.barrier.totals == (NODES, 0)
+    told = sim.barrier.prediction()
+    assert (told.ends_in, told.report) == (Decision.PROCEED, NODES)
+    sim.run(10)
+    assert sim.barrier.phase is Phase.CONVERGE
+    assert np.flatnonzero(sim.barrier.false_ready).tolist() == [5]
+    # The gate opened on a word that was false already.
+    found = windows(sim.series.column("barrier_window"), 1_000)
+    assert found.start.tolist() == [sim.barrier.decided_tick]
+
+
 def test_a_pause_makes_the_word_false_while_it_lasts():
     sim = flock_of(
         provision(least_us=20_000, mean_us=0), Pause(start=60, until=80, nodes=(5,)), ticks=70
