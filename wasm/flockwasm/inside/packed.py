@@ -3,7 +3,8 @@
 A package that is unpacked file by file costs a second, and every import of one of its modules a
 search of several folders. Here an archive stays as it came: a stored zip of byte code, whose
 modules are found by name in a dictionary. What is not code is written out, because libraries open
-such files by path.
+such files by path. Once the cockpit is up the archive itself is written out as well, and what is
+imported later is read from there.
 """
 
 import io
@@ -34,7 +35,8 @@ class Archive(MetaPathFinder, Loader):
     """
 
     def __init__(self, data: bytes, root: Path) -> None:
-        self._data = memoryview(data)
+        self._data: memoryview | None = memoryview(data)
+        self._file = ""
         self._root = root
         self._places: dict[str, tuple[int, int]] = {}
         self._packages: set[str] = set()
@@ -49,7 +51,7 @@ class Archive(MetaPathFinder, Loader):
         if not entry.filename.endswith(".pyc"):
             path = self._root / entry.filename
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self._data[start:end])
+            path.write_bytes(self._bytes(start, end))
             return
         name = entry.filename.removesuffix(".pyc").replace("/", ".")
         if name.endswith(".__init__"):
@@ -95,8 +97,29 @@ class Archive(MetaPathFinder, Loader):
     def get_code(self, name: str) -> CodeType:
         """Return a module's code."""
         start, end = self._places[name]
-        code: CodeType = marshal.loads(self._data[start:end])
+        code: CodeType = marshal.loads(self._bytes(start, end))
         return code
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where in memory the archive lies: address and size."""
+        assert self._data is not None
+        return id(self._data.obj) + sys.getsizeof(b"") - 1, len(self._data)
+
+    def let_go(self, file: str) -> None:
+        """Give the memory back; what is asked for later lies in a file.
+
+        Args:
+            file: the same archive, there before anything else is imported.
+        """
+        self._data, self._file = None, file
+
+    def _bytes(self, start: int, end: int) -> bytes | memoryview:
+        if self._data is not None:
+            return self._data[start:end]
+        with Path(self._file).open("rb") as archive:
+            archive.seek(start)
+            return archive.read(end - start)
 
     def get_source(self, name: str) -> None:
         """There is no source."""
@@ -119,6 +142,9 @@ def watch(watcher: Callable[[], object]) -> None:
     _WATCHERS.append(watcher)
 
 
+_ARCHIVES: list[Archive] = []
+
+
 def install(data: bytes, root: str) -> None:
     """Let the modules of an archive be imported.
 
@@ -126,4 +152,22 @@ def install(data: bytes, root: str) -> None:
         data: the archive.
         root: a folder on the import path.
     """
-    sys.meta_path.insert(0, Archive(bytes(data), Path(root)))
+    archive = Archive(bytes(data), Path(root))
+    _ARCHIVES.append(archive)
+    sys.meta_path.insert(0, archive)
+
+
+def places() -> list[tuple[int, int]]:
+    """Return where in memory all archives lie."""
+    return [archive.place for archive in _ARCHIVES]
+
+
+def let_go(files: Sequence[str]) -> None:
+    """Give back the memory of all archives, and forget who watches.
+
+    Args:
+        files: where each archive lies, in the order in which they were installed.
+    """
+    _WATCHERS.clear()
+    for archive, file in zip(_ARCHIVES, files, strict=True):
+        archive.let_go(file)

@@ -1,5 +1,6 @@
 """The order in which the worker's Python comes up."""
 
+import random
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,17 +10,33 @@ if TYPE_CHECKING:
     from flockwasm.inside.joint import Post
     from flockwasm.inside.worker import Tell, Worker
 
-__all__ = ["imported", "start"]
+__all__ = ["connect", "imported", "start", "worker"]
 
 
-def start(tell: "Tell", post: "Post", digests: str) -> "Worker":
-    """Import the cockpit, and return what the page talks to; see `Worker`."""
+_WORKERS: "list[Worker]" = []
+
+
+def start(digests: str) -> None:
+    """Import the cockpit, and make what the page talks to; see `Worker`."""
     prepare()
     with pandas_while_importing():
         import panel  # noqa: F401
     from flockwasm.inside.worker import Worker
 
-    return Worker(tell, post, digests)
+    _WORKERS[:] = [Worker(digests)]
+
+
+def worker() -> "Worker":
+    """Return what the page talks to: it may come from a memory that was kept."""
+    return _WORKERS[-1]
+
+
+def connect(tell: "Tell", post: "Post") -> "Worker":
+    """Let the worker speak to the page, and draw from now on what no other start has drawn."""
+    random.seed()
+    made = worker()
+    made.connect(tell, post)
+    return made
 
 
 def imported() -> list[str]:

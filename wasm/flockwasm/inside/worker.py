@@ -29,24 +29,35 @@ _SHARE = 0.05
 type Tell = Callable[[str, str], object]
 
 
+def _nobody(*_: object) -> None:
+    """There is no page yet."""
+
+
 class Worker:
     """One cockpit, and its page on the other side of the worker.
 
     Args:
-        tell: sends a message: its kind, and its content as JSON.
-        post: sends a patch of the document.
         digests: digest of each scenario at some ticks, recorded natively.
     """
 
-    def __init__(self, tell: Tell, post: Post, digests: str) -> None:
-        self._tell = tell
-        self._post = post
+    def __init__(self, digests: str) -> None:
+        self._tell: Tell = _nobody
+        self._post: Post = _nobody
         self._digests: dict[str, dict[str, Any]] = json.loads(digests)
         self._doc = Document()
         self._cockpit: Cockpit | None = None
         self._joint: Joint | None = None
         self._kept: tuple[int, int] = (-1, -1)
         self._keeper: asyncio.Task[None] | None = None
+
+    def connect(self, tell: Tell, post: Post) -> None:
+        """Say where the page is.
+
+        Args:
+            tell: sends a message: its kind, and its content as JSON.
+            post: sends a patch of the document.
+        """
+        self._tell, self._post = tell, post
 
     def begin(self, query: str) -> str:
         """Begin the run that the page's address asks for.
@@ -58,6 +69,9 @@ class Worker:
             The document and the id of its root, as JSON.
         """
         asked: dict[str, str] = json.loads(query)
+        if self._cockpit is not None:
+            # A memory that was kept has another run in it.
+            self._doc = Document()
         set_curdoc(self._doc)
         pn.state.curdoc = self._doc
         self._doc.hold()

@@ -130,7 +130,7 @@ function fail(reason, trace = "", advice = ADVICE) {
   stopped = true
   worker?.terminate()
   clearInterval(pinging)
-  document.documentElement.classList.remove("ready")
+  document.documentElement.classList.remove("ready", "live")
   find("foot").hidden = true
   find("progress").hidden = true
   find("failure").hidden = false
@@ -182,7 +182,7 @@ class Half {
   constructor(doc, worker) {
     this.doc = doc
     this.worker = worker
-    this.busy = false
+    this.busy = true
     this.waiting = []
     doc.on_change((event) => this.changed(event.sync ? (event.events ?? [event]) : []), true)
   }
@@ -230,7 +230,8 @@ function written(patch) {
   return {text, buffers}
 }
 
-async function show({doc, root}) {
+async function show(made) {
+  const {doc, root} = JSON.parse(made)
   await scripts
   for (const view of [...window.Bokeh.index.roots]) view.remove()
   window.Bokeh.documents.splice(0)
@@ -242,6 +243,17 @@ async function show({doc, root}) {
   const [views] = await window.Bokeh.embed.embed_items({flockpit: JSON.parse(doc)}, [item])
   const [view] = [...views.roots.values?.() ?? views.roots]
   half = new Half(view.model.document, worker)
+  shown = made
+}
+
+// The document that was kept with Python's memory, while the worker finds the latter.
+async function showEarly() {
+  if (["run", "scenario", "seed"].some((name) => name in query) || !window.caches) return
+  const store = `flockpit-memory-${site.version}`
+  if (!(await caches.has(store))) return
+  const state = await (await caches.open(store)).match("memory/state.json")
+  const {made} = state ? await state.json() : {}
+  if (made && !live && shown === null) await show(made)
 }
 
 // ------------------------------------------------------------------ the worker
@@ -258,6 +270,8 @@ let progress = null
 let recording = null
 let site = null
 let scripts = null
+let early = null
+let shown = null
 
 const HANDLERS = {
   phase({phase}) {
@@ -266,12 +280,23 @@ const HANDLERS = {
   progress({phase, done, total}) {
     progress.count(phase, done, total)
   },
-  async document(made) {
-    progress.count("tick", 1, made.nodes)
-    find("engine").textContent = `flockpit ${made.version}`
-    await show(made)
+  async document({made}) {
+    const {version, nodes} = JSON.parse(made)
+    progress.count("tick", 1, nodes)
+    find("engine").textContent = `flockpit ${version}`
+    await early
+    if (shown !== made) await show(made)
+    half.worker = worker
     worker.postMessage({kind: "shown"})
+    half.idle()
     began()
+  },
+  again() {
+    worker.terminate()
+    launch(query)
+  },
+  memory() {
+    document.documentElement.dataset.memory = "kept"
   },
   patch(message) {
     half.apply(message)
@@ -302,7 +327,6 @@ const BUG = "This is a bug in flockpit, or this browser lacks something that it 
 
 function launch(asked) {
   live = false
-  half = null
   progress = new Progress()
   progress.count("page", site.page_bytes, site.page_bytes)
   worker = new Worker("worker.js", {type: "module"})
@@ -337,7 +361,8 @@ function began() {
   heard = performance.now()
   clearInterval(pinging)
   pinging = setInterval(ping, PING_MS)
-  keepOffline()
+  document.documentElement.classList.add("live")
+  keepOffline().then(() => worker.postMessage({kind: "keep", version: site.version}))
 }
 
 // A worker that was ended from outside says nothing; nor does one that hangs.
@@ -359,11 +384,12 @@ function restart(reason) {
     fail(`The simulator stopped ${restarts} times: ${reason}`, "", BUG)
     return
   }
-  document.documentElement.classList.remove("ready")
+  document.documentElement.classList.remove("ready", "live")
   find("foot").hidden = true
   const from = kept ? `the run goes on from tick ${kept.tick}` : "the run begins anew"
   say(`The simulator stopped (${reason}); ${from}.`)
   recording?.start()
+  half = shown = null
   launch(kept ? {...query, run: kept.run} : query)
 }
 
@@ -413,6 +439,7 @@ async function start() {
   try {
     site = await json("boot/site.json")
     launch(query)
+    early = showEarly().catch(() => {})
     // After the first picture: they are a megabyte and a half of script.
     await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)))
     scripts = Promise.all(site.scripts.map(addScript))

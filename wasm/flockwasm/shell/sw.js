@@ -3,6 +3,7 @@
 const PREFIX = "flockpit-"
 const FILES = /* FILES */ []
 const NAME = PREFIX + /* VERSION */ ""
+const MEMORY = PREFIX + "memory-" + /* MEMORY */ ""
 const HOME = new URL("./", self.location.href)
 
 function hex(buffer) {
@@ -34,7 +35,7 @@ async function install() {
 
 async function tidy() {
   for (const name of await caches.keys()) {
-    if (name.startsWith(PREFIX) && name !== NAME) await caches.delete(name)
+    if (name.startsWith(PREFIX) && name !== NAME && name !== MEMORY) await caches.delete(name)
   }
   await self.clients.claim()
 }

@@ -1,12 +1,16 @@
 // Runs Python beside the page: fetches the runtime, checks every byte of it, starts the cockpit, and
 // carries messages between the two. A module worker, from a file of its own: no eval on the page.
 
+import {find, forget, keep, restored, take} from "./boot/image.js"
+
 const HERE = new URL("./", import.meta.url)
 const SITE = "/lib/python3.12/site-packages"
 const native = self.fetch.bind(self)
 
 let python = null
 let cockpit = null
+let image = null
+let late = null
 
 function tell(kind, content = {}) {
   self.postMessage({kind, ...content})
@@ -145,13 +149,19 @@ class Loader {
 // ------------------------------------------------------------------ start
 
 async function start({site, query}) {
-  const loader = new Loader(site.files)
+  const kept = await find(site.version).catch(() => null)
+  const loader = new Loader(site.files.filter((file) => !kept || !file.late))
   loader.begin()
   try {
-    await startFrom(loader, site, query)
+    await (kept ? goOn(loader, site, query, kept) : startFrom(loader, site, query))
   } catch (error) {
     throw (await loader.fault()) ?? error
   }
+}
+
+// A run that nobody asked for in particular.
+function plain(query) {
+  return !["run", "scenario", "seed"].some((name) => name in query)
 }
 
 async function startFrom(loader, site, query) {
@@ -159,29 +169,109 @@ async function startFrom(loader, site, query) {
   tell("phase", {phase: "cockpit"})
   countImports(site.imports)
   const digests = new TextDecoder().decode(await loader.bytes("boot/digests.json"))
-  cockpit = python.pyimport("flockwasm.inside.start").start(tellJson, post, digests)
+  const begun = python.pyimport("flockwasm.inside.start")
+  begun.start(digests)
   tell("phase", {phase: "tick"})
-  tell("document", JSON.parse(cockpit.begin(JSON.stringify(query))))
+  const made = plain(query) ? begun.worker().begin("{}") : null
+  await letGo(loader, site)
+  takeImage(made)
+  tellDocument(query, made)
 }
 
-async function startPython(loader, site) {
+function tellDocument(query, made) {
+  cockpit = python.pyimport("flockwasm.inside.start").connect(tellJson, post)
+  tell("document", {made: made ?? cockpit.begin(JSON.stringify(query))})
+}
+
+// Starts from what was kept of an earlier visit.
+async function goOn(loader, site, query, kept) {
+  intercept(loader)
+  tell("phase", {phase: "runtime"})
+  try {
+    const {loadPyodide} = await scripts(loader)
+    python = await restored(loadPyodide, options(), kept)
+  } catch (error) {
+    const fault = await loader.fault()
+    if (fault) throw fault
+    console.warn(`What was kept is of no use, and is thrown away: ${error.message}`)
+    await forget(site.version)
+    tell("again")
+    return
+  }
+  tell("phase", {phase: "tick"})
+  late = fetchLate(site).catch((error) => console.warn(error.message))
+  const made = plain(query) ? kept.state.made : null
+  if (!made) await late
+  tellDocument(query, made)
+}
+
+// What is imported later, and seldom is, lies in files.
+async function letGo(loader, site) {
+  for (const path of Object.values(site.archives)) {
+    python.FS.writeFile(place(path), await loader.bytes(path), {canOwn: true})
+  }
+  const [places, give] = [python.globals.get("places"), python.globals.get("let_go")]
+  for (const [address, size] of places().toJs()) {
+    python._module.HEAPU8.fill(0, address, address + size)
+  }
+  give(python.toPy(Object.values(site.archives).map(place)))
+}
+
+async function fetchLate(site) {
+  const loader = new Loader(site.files.filter(({late}) => late))
+  loader.begin()
+  for (const path of Object.values(site.archives)) {
+    python.FS.writeFile(place(path), await loader.bytes(path), {canOwn: true})
+  }
+  const library = await loader.bytes("pyodide/python_stdlib.zip")
+  python.FS.writeFile("/lib/python312.zip", library, {canOwn: true})
+}
+
+function place(path) {
+  return `/lib/${path.slice(path.lastIndexOf("/") + 1)}`
+}
+
+function takeImage(made) {
+  if (!globalThis.caches) return
+  try {
+    image = take(python, {made})
+  } catch (error) {
+    console.warn(`The next start is like this one: ${error.message}`)
+  }
+}
+
+function intercept(loader) {
   self.fetch = (resource, options) => {
     const url = String(resource.url ?? resource)
     const path = url.startsWith(HERE.href) ? url.slice(HERE.href.length) : null
-    return loader.contents.has(path) ? loader.respond(path) : native(resource, options)
+    if (loader.contents.has(path)) return loader.respond(path)
+    return path?.startsWith("pyodide/") ? new Response() : native(resource, options)
   }
-  tell("phase", {phase: "runtime"})
-  const [{loadPyodide}] = await Promise.all([
+}
+
+async function scripts(loader) {
+  const [made] = await Promise.all([
     loader.module("pyodide/pyodide.mjs"),
     loader.module("pyodide/pyodide.asm.js"),
   ])
-  python = await loadPyodide({
+  return made
+}
+
+function options() {
+  return {
     indexURL: new URL("pyodide/", HERE).href,
     enableRunUntilComplete: false,
     stdout: (text) => console.log(text),
     stderr: (text) => console.warn(text),
     env: {HOME: "/home/pyodide", PYTHONHASHSEED: "0"},
-  })
+  }
+}
+
+async function startPython(loader, site) {
+  intercept(loader)
+  tell("phase", {phase: "runtime"})
+  const {loadPyodide} = await scripts(loader)
+  python = await loadPyodide(options())
   await (await loader.contents.get("pyodide/pyodide.asm.wasm")).checked
   tell("phase", {phase: "numpy"})
   // Nothing that comes up now is garbage: it is not searched for any until the cockpit is there.
@@ -230,7 +320,19 @@ const HANDLERS = {
     cockpit.shown()
     python.runPython("import gc; gc.freeze(); gc.enable()")
   },
-  patch({text, buffers}) {
+  // Not before the page has time: it is a lot to write. Without it the next start is a full one.
+  async keep({version}) {
+    try {
+      if (image) await keep(version, image)
+      tell("memory")
+    } catch (error) {
+      console.warn(`Nothing is kept for the next start: ${error.message}`)
+    }
+    image = null
+  },
+  async patch({text, buffers}) {
+    // What the page asks for may need a module that nothing has needed so far.
+    await late
     try {
       cockpit.receive(text, buffers.map((buffer) => new Uint8Array(buffer)))
     } finally {
