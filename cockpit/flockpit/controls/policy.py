@@ -200,10 +200,11 @@ class PolicyEditor:
 
     def _pending(self) -> Provision | None:
         """The provisioning that was injected last, if it begins with the next tick."""
-        last = self.session.sim.injected[-1:]
-        found = last[0] if last else None
-        waits = isinstance(found, Provision) and found.start == self.session.tick + 1
-        return found if waits and self.session.can_undo else None
+        injected, following = self.session.sim.injected, self.session.tick + 1
+        if not injected or not self.session.can_undo:
+            return None
+        last = injected[-1]
+        return last if isinstance(last, Provision) and last.start == following else None
 
     def shift(self, by: int) -> None:
         """Ask for some READY hosts more, or fewer."""

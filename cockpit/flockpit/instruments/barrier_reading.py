@@ -15,16 +15,21 @@ from flockcore.barrier.reports import Said
 from flockcore.barrier.state import policy_of
 from flockcore.barrier.traces import Traces
 from flockcore.barrier.windows import Windows, windows
+from flockcore.kernel.faults import Provision
 from flockcore.kernel.layer import Status
 from flockpit.instruments.view import DeckView
 from flockpit.instruments.waffle_shapes import squares
 
-__all__ = ["EMPTY", "Check", "Decided", "Reading", "ending", "lines_of", "read"]
+__all__ = ["Check", "Decided", "Reading", "ending", "lines_of", "read"]
 
-EMPTY = (
+_EMPTY = (
     "<div class='empty'><span>No host is provisioned here.</span>"
     "<button class='small-button' data-do='provision'>Provision the flock <kbd>I</kbd></button>"
     "</div>"
+)
+_COMING = (
+    "<div class='empty'><span>All hosts are provisioned from the next tick on.</span>"
+    "<button class='small-button' data-do='toggle'>Play <kbd>space</kbd></button></div>"
 )
 _FIELDS = ("phase", "ready", "failed", "prov")
 
@@ -116,6 +121,16 @@ class Reading:
         """The points of the present provisioning so far."""
         found: Traces = self.layer.trace()
         return found
+
+    @cached_property
+    def absent(self) -> str:
+        """What stands for a provisioning while there is none; nothing if there is one."""
+        if self.on:
+            return ""
+        following = self._view.tick + 1
+        faults = self._view.sim.script.faults
+        coming = any(isinstance(one, Provision) and one.start == following for one in faults)
+        return _COMING if coming else _EMPTY
 
     # ------------------------------------------------------------------ over time
 

@@ -9,7 +9,7 @@ from bokeh.models import Range1d, Rect, Scatter
 from numpy.typing import NDArray
 
 from flockcore.barrier.codes import Phase
-from flockpit.instruments.barrier_reading import EMPTY, read
+from flockpit.instruments.barrier_reading import read
 from flockpit.instruments.base import Cadence, Columns, Figure, Headline, Layer, frame, pane, put
 from flockpit.instruments.figures import NO_OUTLINE, add_text
 from flockpit.instruments.view import DeckView
@@ -234,7 +234,7 @@ class Waffle(Figure):
         self._fit()
         super().update(view)
         put(self._legend, _legend_html(view))
-        put(self._empty, "" if read(view).on else EMPTY)
+        put(self._empty, read(view).absent)
 
 
 _LABELS = {

@@ -13,6 +13,8 @@ __all__ = ["Grid", "Square", "fit", "squares"]
 
 _GAP = 0.18
 """Share of the pitch between two squares."""
+_EDGE_PX = 3.0
+"""What is left free all around, for the outline of a square at the edge that is selected."""
 _CHARACTER_PX = 7.0
 _LABEL_PX = 6.0
 """Room that a square's label needs: for each character, and around them."""
@@ -55,12 +57,13 @@ class Grid:
     def places(self, hosts: int) -> NDArray[np.float64]:
         """Return the middle of each host's square, x and y downwards, shape (hosts, 2)."""
         number = np.arange(hosts)
-        x = (number % self.columns) * self.pitch + self.side / 2 + 1
-        y = (number // self.columns) * self.pitch + self.side / 2 + 1
+        x = (number % self.columns) * self.pitch + self.side / 2 + _EDGE_PX
+        y = (number // self.columns) * self.pitch + self.side / 2 + _EDGE_PX
         return np.stack([x, y], axis=1)
 
     def at(self, x: float, y: float, hosts: int) -> int | None:
         """Return the host whose square is at a place, or None."""
+        x, y = x - _EDGE_PX, y - _EDGE_PX
         column, row = int(x // self.pitch), int(y // self.pitch)
         host = row * self.columns + column
         inside = x >= 0 and y >= 0 and column < self.columns
@@ -80,7 +83,7 @@ def fit(hosts: int, width: float, height: float, *, most: float) -> Grid:
         height: likewise.
         most: largest pitch.
     """
-    width, height = max(width - 2, 1.0), max(height - 2, 1.0)
+    width, height = max(width - 2 * _EDGE_PX, 1.0), max(height - 2 * _EDGE_PX, 1.0)
     best = Grid(hosts, 1, 0.0)
     for columns in range(1, hosts + 1):
         rows = ceil(hosts / columns)

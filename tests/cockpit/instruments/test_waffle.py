@@ -8,6 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flockcore.barrier.codes import Host
+from flockcore.kernel.faults import Provision
+from flockcore.scenario import Scenario
+from flockcore.simulation import Simulation
+from flockpit.instruments.view import DeckView
 from flockpit.instruments.waffle import Waffle
 from flockpit.instruments.waffle_shapes import Grid, Square, fit, squares
 
@@ -33,7 +37,7 @@ def test_a_click_into_a_square_means_its_host(hosts, room):
     assert [grid.at(*places[host], hosts) for host in chosen] == chosen
 
 
-@pytest.mark.parametrize("place", [(-1, 5), (5, -1), (61, 5), (45, 25)])
+@pytest.mark.parametrize("place", [(2, 8), (8, 2), (64, 8), (48, 28)])
 def test_a_click_beside_the_squares_means_nobody(place):
     assert Grid(3, 2, 20.0).at(*place, 5) is None
 
@@ -43,7 +47,7 @@ def test_squares_are_as_large_as_they_can_be():
         width, height = 420.0, 160.0
         grid = fit(hosts, width, height, most=34.0)
         slow = max(
-            min((width - 2) / columns, (height - 2) / -(-hosts // columns), 34.0)
+            min((width - 6) / columns, (height - 6) / -(-hosts // columns), 34.0)
             for columns in range(1, hosts + 1)
         )
         assert grid.pitch == pytest.approx(int(slow) if slow >= 4 else slow)
@@ -112,3 +116,11 @@ def test_the_page_says_how_much_room_there_is(runs):
     waffle.update(runs.view(749, **LATE))
     assert waffle._grid.pitch > before
     assert (waffle._figure.x_range.end, waffle._figure.y_range.start) == (900.0, 300.0)
+
+
+def test_a_provisioning_that_is_about_to_begin_is_told():
+    sim = Simulation(Scenario(nodes=8, ticks=100, seed=1))
+    sim.inject(Provision())
+    assert "from the next tick on" in shown(DeckView(sim))._empty.object
+    sim.run(1)
+    assert shown(DeckView(sim))._empty.object == ""
