@@ -14,6 +14,8 @@ __all__ = ["Order", "beliefs", "order", "spans_of"]
 
 _LATE_SHARE = 0.25
 """Share of the whole time for which a report must be overdue to be a story."""
+_LATE_TIMES = 4.0
+"""Or how many times as long as in the middle it must take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Order:
 
 
 def order(found: Lanes, hosts: int, until: int) -> Order:
-    """Return the order of lanes: false words, failures, silence and lateness come first.
+    """Return the order of lanes: false words, failures, silence, downtime, lateness come first.
 
     Args:
         found: the lanes.
@@ -43,11 +45,16 @@ def order(found: Lanes, hosts: int, until: int) -> Order:
     said = np.minimum(_first(_only(found.word, Host.READY), hosts, never), failed)
     done = _first(_only(found.truth, Host.READY), hosts, never)
     done = np.minimum(done, _first(_only(found.truth, Host.FAILED), hosts, never))
+    wait = said - found.began
     late = said - done > max(_LATE_SHARE * (never - found.began), 1)
-    kind = np.select([false < never, failed < never, said >= never, late], [0, 1, 2, 3], 4)
+    late |= wait > _LATE_TIMES * np.median(wait)
+    up = np.bincount(found.up.host, weights=found.up.end - found.up.start, minlength=hosts)
+    down = up < never - found.began
+    stories = [false < never, failed < never, said >= never, down, late]
+    kind = np.select(stories, list(range(len(stories))), len(stories))
     when = np.select([kind == 0, kind == 1], [false, failed], said)
     rank = np.lexsort((np.arange(hosts), when, kind))
-    return Order(rank.astype(np.intp), int(np.count_nonzero(kind < 4)))
+    return Order(rank.astype(np.intp), int(np.count_nonzero(kind < len(stories))))
 
 
 def _only(spans: Spans, code: int) -> Spans:

@@ -277,3 +277,11 @@ def test_both_themes_on_every_instrument(late):
         made.update(late)
         made.apply_theme("light")
         made.update(DeckView(late.sim, Choice()))
+
+
+def test_the_straggler_has_the_first_lane(runs):
+    view = runs.view(1400, name="strict-all-straggler", until=1400)
+    reading = read(view)
+    found = order(reading.lanes, view.nodes, reading.stretch[1])
+    assert found.hosts[0] == 37
+    assert 1 <= found.stories < 10
