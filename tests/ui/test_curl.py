@@ -157,7 +157,7 @@ def test_decks_change_by_tab_and_by_key_and_both_go_on(desk, curl):
     assert desk.cockpit.deck.choice.selected == (node,)
     desk.click_node(3)
     desk.until(lambda: desk.cockpit.deck.choice.selected == (3,), "the map takes clicks again")
-    desk.press("g", "d", "d", "g")
+    desk.press("g", "d", "d", "g", "g")
     desk.leap(1)
     expect(desk.page.locator(".instrument.map .map-head")).to_be_visible()
     expect(desk.page.locator(".slot-alert:visible")).to_have_count(0)
