@@ -186,18 +186,16 @@ class ProvisionForm:
     # ------------------------------------------------------------------ what is shown
 
     def _follow(self) -> None:
-        """Begin with what the scenario does."""
+        """Begin with what the scenario does, or with what is usual."""
         scenario = self.session.scenario
         if self._read_from is scenario:
             return
         self._read_from = scenario
-        for record in scenario.faults:
-            if isinstance(record, Provision):
-                self.fail, self.least_us, self.mean_us = (
-                    record.fail, record.least_us, record.mean_us
-                )  # fmt: skip
-                self._when.value = record.early
-                self._seat.value = self._seat.value_input = str(record.seat)
+        made = (one for one in scenario.faults if isinstance(one, Provision))
+        record = next(made, Provision())
+        self.fail, self.least_us, self.mean_us = record.fail, record.least_us, record.mean_us
+        self._when.value = record.early
+        self._seat.value = self._seat.value_input = str(record.seat)
 
     def update(self) -> None:
         """Show what the next provisioning is going to be."""

@@ -329,3 +329,12 @@ def test_a_provisioning_that_has_not_begun_takes_the_other_policy(session, polic
     assert (record.policy, record.failed, record.start) == ("max_failures", 2, 11)
     policy.update()
     assert policy._kinds.value == "max_failures"
+
+
+def test_the_form_is_as_usual_again_for_a_scenario_without_a_provisioning():
+    session = Session(Scenario.load("late-report"))
+    form = ProvisionForm(session, PolicyEditor(session))
+    form.update()
+    session.load(Scenario.load("calm-flock"))
+    form.update()
+    assert form.mean_us == Provision().mean_us != 60_000
