@@ -1,7 +1,8 @@
 """Measure the static site: sizes, starts cold and warm, frames per second, time of a tick.
 
-`make bench-site` builds the site and prints all of it. Times depend on the machine and on what else
-it does: nothing is asserted.
+`make bench-site` builds the site and prints all of it, with starts beside those of what
+`panel convert` makes of the same cockpit. Times depend on the machine and on what else it does:
+nothing is asserted.
 """
 
 import argparse
@@ -19,10 +20,12 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.stock import build
+from flockwasm.errors import SiteError
 from flockwasm.inside.pace import tick_ms
 from ui.conftest import LAUNCH
 from ui.find_chromium import find
-from ui.sitedesk import BOOT_MS, Shelf, stocked
+from ui.sitedesk import BOOT_MS, PLACE, Shelf, stocked
 
 SIZES = (60, 200, 500, 1000)
 WINDOW_S = 5
@@ -34,6 +37,34 @@ PACE = """
     worker.postMessage({kind: "pace", nodes})
 })
 """
+WATCH = """
+window.longest = 0
+new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+        if (!window.flockpitBoot) window.longest = Math.max(window.longest, entry.duration)
+    }
+}).observe({type: "longtask", buffered: true})
+"""
+MARKS = """
+() => ({
+    ...Object.fromEntries(
+        [...performance.getEntriesByType("paint"), ...performance.getEntriesByType("mark")].map(
+            (entry) => [entry.name, entry.startTime],
+        ),
+    ),
+    "longest task": window.longest,
+})
+"""
+PHASES = ("runtime", "numpy", "cockpit", "tick", "live")
+WORDS = {
+    "first-contentful-paint": "first paint",
+    "flockpit:runtime": "enters: Python runtime",
+    "flockpit:numpy": "enters: numpy",
+    "flockpit:cockpit": "enters: cockpit",
+    "flockpit:tick": "enters: first tick",
+    "flockpit:live": "first live frame",
+    "longest task": "longest task of the page",
+}
 PAINTED = "Bokeh.documents[0].get_model_by_name('flockpit.bridge').painted"
 FLOCK = """
 name = "measured"
@@ -68,36 +99,56 @@ def print_line(name, sizes):
 
 def visit(page, url):
     """Open the site; return milliseconds from the start of navigation to each mark."""
+    page.add_init_script(WATCH)
     page.goto(url)
-    page.wait_for_selector("html.ready", state="attached", timeout=BOOT_MS)
-    marks = page.evaluate(
-        "Object.fromEntries([...performance.getEntriesByType('paint'),"
-        " ...performance.getEntriesByType('mark')].map((entry) => [entry.name, entry.startTime]))"
-    )
+    page.wait_for_selector("html.ready.live", state="attached", timeout=BOOT_MS)
+    marks = page.evaluate(MARKS)
     page.wait_for_timeout(300)
     return marks
 
 
-def starts(browser, url, runs):
-    """Visit with an empty store, and again offline-ready, some times each."""
-    cold, warm = [], []
+def visit_stock(page, url):
+    """The same for what `panel convert` made: live as soon as the page shows the document."""
+    page.goto(f"{url}app.html")
+    page.wait_for_selector(".bk-Figure, .bk-Column", state="attached", timeout=BOOT_MS)
+    return {"flockpit:live": page.evaluate("performance.now()")}
+
+
+def starts(browser, url, stock, runs):
+    """Visit with an empty store, and again with what was kept; each time beside the stock build."""
+    found = {"cold": [], "warm": [], "stock cold": [], "stock warm": []}
     for _ in range(runs):
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         page = context.new_page()
-        cold.append(visit(page, url))
-        page.wait_for_selector("html[data-offline=ready]", state="attached", timeout=BOOT_MS)
+        found["cold"].append(visit(page, url))
+        page.wait_for_selector("html[data-memory=kept]", state="attached", timeout=BOOT_MS)
         page.close()
-        warm.append(visit(context.new_page(), url))
+        found["warm"].append(visit(context.new_page(), url))
         context.close()
-    return cold, warm
+        if stock:
+            context = browser.new_context(viewport={"width": 1280, "height": 800})
+            found["stock cold"].append(visit_stock(context.new_page(), stock))
+            found["stock warm"].append(visit_stock(context.new_page(), stock))
+            context.close()
+    return found
 
 
-def print_starts(cold, warm):
-    names = ["first-contentful-paint", *(name for name in cold[0] if name.startswith("flockpit:"))]
-    print(f"\n{'seconds, median of ' + str(len(cold)):<44} {'cold':>7} {'warm':>7}")
-    for name in names:
-        times = [median(run[name] for run in runs) / 1e3 for runs in (cold, warm)]
-        print(f"{name.removeprefix('flockpit:'):<44} {times[0]:7.2f} {times[1]:7.2f}")
+def print_starts(found):
+    shown = {name: runs for name, runs in found.items() if runs}
+    marks = ["first-contentful-paint", *(f"flockpit:{name}" for name in PHASES), "longest task"]
+    print(f"\n{'seconds, median of ' + str(len(found['cold'])):<34}", end="")
+    print("".join(f"{name:>12}" for name in shown))
+    for mark in marks:
+        times = [[run[mark] for run in runs if mark in run] for runs in shown.values()]
+        row = "".join(f"{median(each) / 1e3:12.2f}" if each else f"{'-':>12}" for each in times)
+        print(f"{WORDS.get(mark, mark):<34}{row}")
+    if found["stock cold"]:
+        for kind in ("cold", "warm"):
+            ours, stock = (
+                median(run["flockpit:live"] for run in found[name])
+                for name in (kind, f"stock {kind}")
+            )
+            print(f"{kind}: {ours / stock:.2f} of what `panel convert` takes")
 
 
 def frames_per_second(page, nodes):
@@ -117,11 +168,22 @@ def frames_per_second(page, nodes):
     return (after - before) / WINDOW_S
 
 
+def stock_shelf(folder):
+    """What `panel convert` makes of the cockpit, on a server of its own; None if it cannot."""
+    try:
+        build(folder / "stock" / PLACE)
+    except SiteError as error:
+        print(f"without `panel convert`: {error}")
+        return None
+    return Shelf(folder / "stock")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--site", type=Path, default=Path("build/site"))
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--no-sizes", action="store_true", help="brotli 11 takes a minute")
+    parser.add_argument("--no-stock", action="store_true", help="without `panel convert`")
     arguments = parser.parse_args()
     if not arguments.no_sizes:
         print_sizes(arguments.site)
@@ -129,7 +191,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         shelf = Shelf(stocked(arguments.site, Path(folder)))
         browser = playwright.chromium.launch(executable_path=find().path, args=list(LAUNCH))
-        print_starts(*starts(browser, shelf.url, arguments.runs))
+        stock = None if arguments.no_stock else stock_shelf(Path(folder))
+        print_starts(starts(browser, shelf.url, stock and stock.url, arguments.runs))
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         visit(page, shelf.url)
         print(f"\n{'frames per second at 1/20':<44}")

@@ -13,10 +13,11 @@ from bokeh.io.doc import set_curdoc
 
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
-from flockpit.app import begin
+from flockpit.app import FIRST, begin, first_tick
 from flockpit.exports import engine_version
 from flockpit.look.tokens import theme_of
 from flockpit.page import Cockpit
+from flockpit.session import Session
 from flockwasm.inside.joint import Joint, Post, written
 
 __all__ = ["Worker"]
@@ -75,11 +76,23 @@ class Worker:
         set_curdoc(self._doc)
         pn.state.curdoc = self._doc
         self._doc.hold()
-        self._cockpit = Cockpit(begin(asked), theme_of(asked.get("theme")))
+        session = Session(Scenario.load(FIRST)) if self._plain(asked) else begin(asked)
+        self._cockpit = Cockpit(session, theme_of(asked.get("theme")))
         self._cockpit.view.server_doc(self._doc, title="flockpit", location=False)
         (root,) = self._doc.roots
         pn.state._loaded[self._doc] = pn.state._connected[self._doc] = True
         return json.dumps({"doc": written(self._doc), "root": root.id, **self._about()})
+
+    @staticmethod
+    def _plain(asked: dict[str, str]) -> bool:
+        """Whether the address asks for nothing in particular."""
+        return not {"run", "scenario", "seed"} & asked.keys()
+
+    def run_ahead(self) -> None:
+        """Go to the tick at which the first scenario is opened, while the page builds itself."""
+        assert self._cockpit is not None
+        session = self._cockpit.session
+        session.record_ahead(first_tick(session.scenario))
 
     def shown(self) -> None:
         """Begin to move: the page shows the document."""

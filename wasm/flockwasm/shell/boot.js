@@ -289,7 +289,6 @@ const HANDLERS = {
     half.worker = worker
     worker.postMessage({kind: "shown"})
     half.idle()
-    began()
   },
   again() {
     worker.terminate()
@@ -300,6 +299,8 @@ const HANDLERS = {
   },
   patch(message) {
     half.apply(message)
+    // The first frame of the run: from now on it lives.
+    if (!live) began()
   },
   idle() {
     half?.idle()

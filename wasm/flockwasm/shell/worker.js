@@ -11,6 +11,7 @@ let python = null
 let cockpit = null
 let image = null
 let late = null
+let starting = null
 
 function tell(kind, content = {}) {
   self.postMessage({kind, ...content})
@@ -173,14 +174,21 @@ async function startFrom(loader, site, query) {
   begun.start(digests)
   tell("phase", {phase: "tick"})
   const made = plain(query) ? begun.worker().begin("{}") : null
+  // The page builds itself meanwhile.
+  if (made) {
+    tell("document", {made})
+    begun.worker().run_ahead()
+  }
   await letGo(loader, site)
   takeImage(made)
-  tellDocument(query, made)
+  connect(query, made)
 }
 
-function tellDocument(query, made) {
+function connect(query, made) {
   cockpit = python.pyimport("flockwasm.inside.start").connect(tellJson, post)
-  tell("document", {made: made ?? cockpit.begin(JSON.stringify(query))})
+  if (made) return
+  tell("document", {made: cockpit.begin(JSON.stringify(query))})
+  if (plain(query)) cockpit.run_ahead()
 }
 
 // Starts from what was kept of an earlier visit.
@@ -201,8 +209,9 @@ async function goOn(loader, site, query, kept) {
   tell("phase", {phase: "tick"})
   late = fetchLate(site).catch((error) => console.warn(error.message))
   const made = plain(query) ? kept.state.made : null
-  if (!made) await late
-  tellDocument(query, made)
+  if (made) tell("document", {made})
+  else await late
+  connect(query, made)
 }
 
 // What is imported later, and seldom is, lies in files.
@@ -315,8 +324,12 @@ function post(text, names, parts) {
 }
 
 const HANDLERS = {
-  start,
-  shown() {
+  start(asked) {
+    starting = start(asked)
+    return starting
+  },
+  async shown() {
+    await starting
     cockpit.shown()
     python.runPython("import gc; gc.freeze(); gc.enable()")
   },
@@ -332,7 +345,7 @@ const HANDLERS = {
   },
   async patch({text, buffers}) {
     // What the page asks for may need a module that nothing has needed so far.
-    await late
+    await Promise.all([starting, late])
     try {
       cockpit.receive(text, buffers.map((buffer) => new Uint8Array(buffer)))
     } finally {
