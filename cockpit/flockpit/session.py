@@ -98,6 +98,7 @@ class Session:
         checked: what came of opening a share token, or None.
         tour: number of the tour's stop that is shown or awaited, or None.
         chore: work besides the run that is under way, or None.
+        begun: grows with every run that is begun; a fork goes on with the same.
         version: grows with every change of what there is to see.
         on_change: called whenever it has grown.
     """
@@ -113,6 +114,7 @@ class Session:
         self.notice: Notice | None = None
         self.failure: Failure | None = None
         self.version = 0
+        self.begun = 0
         self.on_change: Callable[[], object] = lambda: None
         self._before: tuple[Simulation, Simulation | None] | None = None
         self._opening: Reopening | None = None
@@ -400,6 +402,7 @@ class Session:
             self._take(Simulation(scenario, seed=seed))
             self.playback.change(speed)
             self._before = before
+            self.begun += 1
             self.notice = None
             self.record_ahead()
 

@@ -144,7 +144,7 @@ class PolicyEditor:
         self.session = session
         self.asked = Asked()
         self._draft: Asked | None = None
-        self._hosts = 0
+        self._begun = (-1, 0)
         self._setting = False
         self._forget()
         self._head = pane(classes=("headline-pane",))
@@ -228,9 +228,9 @@ class PolicyEditor:
     # ------------------------------------------------------------------ what is shown
 
     def _forget(self) -> None:
-        hosts = self.hosts
-        if hosts != self._hosts:
-            self._hosts, self._draft = hosts, None
+        hosts, begun = self.hosts, (self.session.begun, self.hosts)
+        if begun != self._begun:
+            self._begun, self._draft = begun, None
             self.asked = Asked(ready=-(-hosts * 8 // 10), failed=hosts // 10)
 
     def _look(self) -> None:

@@ -188,9 +188,10 @@ class ProvisionForm:
     def _follow(self) -> None:
         """Begin with what the scenario does, or with what is usual."""
         scenario = self.session.scenario
-        if self._read_from is scenario:
+        begun = (self.session.begun, scenario)
+        if self._read_from == begun:
             return
-        self._read_from = scenario
+        self._read_from = begun
         made = (one for one in scenario.faults if isinstance(one, Provision))
         record = next(made, Provision())
         self.fail, self.least_us, self.mean_us = record.fail, record.least_us, record.mean_us

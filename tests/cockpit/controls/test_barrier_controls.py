@@ -338,3 +338,13 @@ def test_the_form_is_as_usual_again_for_a_scenario_without_a_provisioning():
     session.load(Scenario.load("calm-flock"))
     form.update()
     assert form.mean_us == Provision().mean_us != 60_000
+
+
+def test_a_reset_forgets_what_was_kept_for_the_next_provisioning(session, policy, form):
+    policy.ask(Asked(policy="max_failures", failed=1))
+    form.take(fail=0.5)
+    session.reset()
+    policy.update()
+    form.update()
+    assert policy.asked.policy == "strict_all"
+    assert form.fail == 0.0
