@@ -123,7 +123,9 @@ def _summary(simulation: Simulation, seconds: float) -> str:
     ]
     verdicts = [
         f"{verdict.status.value:<9} {verdict.name}: {verdict.reason}"
-        for verdict in simulation.verdicts()
+        for layer in simulation.layers
+        if layer.in_use
+        for verdict in layer.invariants()
     ]
     return "\n".join([*lines, *verdicts])
 

@@ -51,7 +51,16 @@ def test_a_run_says_what_came_of_it(capsys):
     expected.run(30)
     assert expected.digest() in out
     assert "8 nodes, seed 5, 30 ticks of 1 ms" in out
-    assert all(verdict.name in out for verdict in expected.verdicts())
+    assert all(verdict.name in out for verdict in expected.verdicts("flock"))
+    unused = [*expected.verdicts("hodge"), *expected.verdicts("barrier")]
+    assert not any(verdict.name in out for verdict in unused)
+
+
+def test_a_run_says_what_holds_of_the_layers_in_use(capsys):
+    code, out, _ = run(capsys, "run", "late-report", "--ticks", "60")
+    assert code == 0
+    assert "All hosts report" in out
+    assert "Replicas agree" not in out
 
 
 def test_a_scenario_file_is_run(capsys, tmp_path):

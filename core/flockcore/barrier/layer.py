@@ -97,6 +97,11 @@ class BarrierLayer(Reading, Layer):
         self._read = self._repeats = 0
         self._row: dict[str, int] | None = None
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a provisioning has begun."""
+        return self.on
+
     # ------------------------------------------------------------------ life cycle
 
     def start(self) -> None:

@@ -140,6 +140,11 @@ class Hodge(Layer):
             incarnation=world.incarnation.copy(),
         )
 
+    @property
+    def in_use(self) -> bool:
+        """Whether anything was written."""
+        return self.live and len(self.state.log.writer) > 0
+
     # ------------------------------------------------------------------ life cycle
 
     def start(self) -> None:
@@ -300,7 +305,7 @@ class Hodge(Layer):
         """Read letters, pass on news, send summaries, reconcile where that is automatic."""
         self.present_tick = tick
         state = self.state
-        if not self.live or not len(state.log.writer):
+        if not self.in_use:
             return
         ticking = self.world.ticking(tick)
         learned = state.replicas.learned.copy()
@@ -441,7 +446,7 @@ class Hodge(Layer):
         }
 
     def _measure(self) -> dict[str, int]:
-        if not self.live or not len(self.state.log.writer):
+        if not self.in_use:
             return {"curl_norm": 0, "curl_written": 0, "flow_replicas": 1, "flow_behind": 0}
         members, _, _ = self.groups()
         versions = self.state.replicas.versions

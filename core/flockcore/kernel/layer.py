@@ -69,6 +69,11 @@ class Layer(ABC):
     exact: bool
     records: Records
 
+    @property
+    def in_use(self) -> bool:
+        """Whether the run has done anything yet that the layer is about."""
+        return True
+
     @abstractmethod
     def start(self) -> None:
         """Put the layer into its state before the first tick."""
