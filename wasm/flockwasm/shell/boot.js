@@ -89,7 +89,8 @@ class Progress {
       }
       const line = this.lines.get(name)
       line.className = index < here ? "done" : index === here ? "now" : ""
-      line.children[3].textContent = said(name, done, total, index < here)
+      const skipped = index < here && !this.seconds.has(name)
+      line.children[3].textContent = skipped ? "kept from the last visit" : said(name, done, total, index < here)
       line.children[4].textContent = this.seconds.has(name) ? `${this.seconds.get(name).toFixed(1)} s` : ""
       const share = total ? done / total : 0
       this.parts.get(name).style.setProperty("--part", index < here ? 1 : share)
