@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from flockcore.scenario import Scenario
 from ui.conftest import collect
-from ui.sitedesk import STEP_MS, Visitor
+from ui.sitedesk import BOOT_MS, STEP_MS, Visitor
 from ui.test_site import shelf, site_folder  # noqa: F401 - fixtures
 
 RECORDED_S = 120
@@ -21,6 +21,8 @@ def visit(browser, browser_context_args, shelf):  # noqa: F811 - the fixture
     collect(context, complaints)
     visitor = Visitor(context.new_page(), shelf.url)
     visitor.open()
+    same = visitor.page.locator("#same")
+    expect(same).to_contain_text("identical to native", timeout=BOOT_MS)
     yield visitor, complaints
     context.close()
 
