@@ -45,7 +45,9 @@ class Twister:
         number = abs(operator.index(seed))
         words = max(1, -(-number.bit_length() // _WORD))
         # A list of words seeds by the array initialisation, which is what CPython always does.
-        self._seeding.seed([number >> (_WORD * place) & 0xFFFFFFFF for place in range(words)])
+        keys = [number >> (_WORD * place) & 0xFFFFFFFF for place in range(words)]
+        # Given its type, for a list of them overflows where C's long has 32 bits, as in browsers.
+        self._seeding.seed(np.array(keys, dtype=np.uint32))
         self._spare = np.zeros(0, dtype=np.uint32)
 
     def below(self, count: int) -> int:
