@@ -46,8 +46,8 @@ class Twister:
         words = max(1, -(-number.bit_length() // _WORD))
         # A list of words seeds by the array initialisation, which is what CPython always does.
         keys = [number >> (_WORD * place) & 0xFFFFFFFF for place in range(words)]
-        # Given its type, for a list of them overflows where C's long has 32 bits, as in browsers.
-        self._seeding.seed(np.array(keys, dtype=np.uint32))
+        # Of numpy's type: Python's overflow where C's long has 32 bits, as in browsers.
+        self._seeding.seed([np.uint32(key) for key in keys])
         self._spare = np.zeros(0, dtype=np.uint32)
 
     def below(self, count: int) -> int:
