@@ -255,3 +255,23 @@ def test_nothing_fails_on_this_deck_while_it_plays(barrier):
     expect(desk.page.locator(".slot-alert:visible")).to_have_count(0)
     assert [slot.failure for slot in desk.cockpit.deck._slots() if slot.failure] == []
     barrier.ends("CONVERGE")
+
+
+def test_a_link_opens_with_every_host_in_sight(barrier):
+    barrier.choose("late-report")
+    barrier.go(800)
+    desk = barrier.desk
+    desk.open(f"run={desk.sim.token()}")
+    desk.until(lambda: desk.tick == 800 and desk.cockpit.deck.name == "Barrier", "the run is open")
+    waffle = desk.cockpit.deck._waffle.instrument
+    drawn = ".instrument.waffle .bk-Figure"
+
+    def width():
+        return barrier.page.locator(drawn).bounding_box()["width"]
+
+    def inside():
+        places = [place for source in waffle.sources.values() for place in source.data.get("x", ())]
+        return len(places) >= 60 and max(places) < width()
+
+    desk.until(inside, "all squares have a place on the card")
+    barrier.counts("false", 5)

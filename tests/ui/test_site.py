@@ -9,7 +9,7 @@ from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
 from flockpit.session import Session
 from flockwasm.bundle import PACKED
-from flockwasm.inside.parity import recorded
+from flockwasm.inside.parity import CAMPAIGN, recorded
 from flockwasm.parity import TOLERANCE, compare
 from flockwasm.site import IMPORTS, build
 from ui.conftest import collect
@@ -271,7 +271,7 @@ def bare(browser, shelf):
     context.close()
 
 
-@pytest.mark.parametrize("name", Scenario.names())
+@pytest.mark.parametrize("name", [*Scenario.names(), CAMPAIGN])
 def test_a_scenario_runs_in_the_browser_as_it_does_natively(bare, name):
     found = compare(name, recorded(name), bare.evaluate(RECORD, name))
     assert found.exact is None, f"digests differ by tick {found.exact}"

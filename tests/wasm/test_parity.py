@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flockcore.errors import FlockError
-from flockwasm.inside.parity import recorded
+from flockwasm.inside.parity import CAMPAIGN, recorded
 from flockwasm.parity import TOLERANCE, Difference, compare, table
 
 RECORD = [[5, "aa", {"hodge.flow": [1.0, -2.0]}], [10, "bb", {"hodge.flow": [3.0, 4.0]}]]
@@ -24,6 +24,12 @@ def test_a_run_is_the_same_twice():
     assert found.holds
     assert (found.ticks, found.checkpoints, found.largest) == (150, 2, 0.0)
     assert found.where.startswith("hodge.")
+
+
+def test_a_campaign_is_recorded_like_a_run():
+    found = compare(CAMPAIGN, recorded(CAMPAIGN), recorded(CAMPAIGN))
+    assert found.holds
+    assert (found.ticks, found.checkpoints, found.where) == (48, 4, "")
 
 
 def test_the_first_tick_with_another_digest_is_named():

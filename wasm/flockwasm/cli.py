@@ -8,6 +8,7 @@ from pathlib import Path
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
 from flockwasm import parity
+from flockwasm.inside.parity import CAMPAIGN
 from flockwasm.site import build
 
 __all__ = ["main"]
@@ -32,8 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     site.add_argument("--runtime", type=Path, help="folder with Pyodide's files, tried first")
     site.add_argument("--quiet", action="store_true", help="no progress bars")
     site.set_defaults(command=_site)
-    both = made.add_parser("parity", help="run scenarios natively and on Pyodide, and compare")
-    both.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="by default all")
+    both = made.add_parser("parity", help="run natively and on Pyodide, and compare")
+    both.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help="by default all, and a campaign"
+    )
     both.add_argument("--site", type=Path, default=Path("build/site"), help="a built site")
     both.set_defaults(command=_parity)
     arguments = parser.parse_args(argv)
@@ -52,7 +55,7 @@ def _site(arguments: argparse.Namespace) -> int:
 
 
 def _parity(arguments: argparse.Namespace) -> int:
-    names = arguments.scenarios or Scenario.names()
+    names = arguments.scenarios or [*Scenario.names(), CAMPAIGN]
     found: list[parity.Difference] = []
 
     def each() -> Iterator[parity.Difference]:

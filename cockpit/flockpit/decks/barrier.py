@@ -49,12 +49,12 @@ class BarrierDeck(Deck):
         )
 
     def _build(self) -> Mapping[str, Callable[[DeckView], object]]:
-        theme = self._theme
+        theme, again = self._theme, self.session.touch
         self.policy = PolicyEditor(self.session)
         self.start = ProvisionForm(self.session, self.policy)
-        self._waffle = self._slot(Waffle(self.select, theme))
+        self._waffle = self._slot(Waffle(self.select, theme, resized=again))
         self._counts = self._slot(BarrierCounts(self._axis, theme))
-        self._lanes = self._slot(BarrierLanes(self._axis, self.select, theme))
+        self._lanes = self._slot(BarrierLanes(self._axis, self.select, theme, resized=again))
         self._outcome, self._trace = self._slot(BarrierOutcome()), self._slot(BarrierTrace())
         self.fuzz = Fuzz(self.session)
         self._fuzz, self._proofs = self._slot(self.fuzz), self._slot(Proofs(self.session))

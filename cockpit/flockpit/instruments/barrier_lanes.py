@@ -48,6 +48,7 @@ class BarrierLanes(Figure):
         axis: the axis.
         select: called with the host whose lane was clicked, and whether it adds to the selection.
         theme: to begin with.
+        resized: called when there is room for other lanes, which must then be shown.
     """
 
     name: ClassVar[str] = "barrier-lanes"
@@ -57,9 +58,11 @@ class BarrierLanes(Figure):
         axis: TimeAxis,
         select: Callable[[tuple[int, ...], bool], object] = lambda nodes, more: None,
         theme: Theme = "dark",
+        *,
+        resized: Callable[[], object] = lambda: None,
     ) -> None:
         self.axis = axis
-        self._select = select
+        self._select, self._moved = select, resized
         self._high = 200.0
         self._shown: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         word, truth = (lambda view: read(view).lanes.word), (lambda view: read(view).lanes.truth)
@@ -125,6 +128,7 @@ class BarrierLanes(Figure):
         if new > 1:
             self._high = float(new)
             self.forget()
+            self._moved()
 
     # ------------------------------------------------------------------ which lanes
 

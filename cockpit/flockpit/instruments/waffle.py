@@ -45,6 +45,7 @@ class Waffle(Figure):
         select: called with the host that was clicked, and whether it adds to the selection; with
             none when the click hit nothing.
         theme: to begin with.
+        resized: called when the squares have got other places and must be shown again.
     """
 
     name: ClassVar[str] = "waffle"
@@ -54,8 +55,10 @@ class Waffle(Figure):
         self,
         select: Callable[[tuple[int, ...], bool], object] = lambda nodes, more: None,
         theme: Theme = "dark",
+        *,
+        resized: Callable[[], object] = lambda: None,
     ) -> None:
-        self._select = select
+        self._select, self._moved = select, resized
         self._size = [420.0, 166.0]
         self._grid = Grid(1, 1, 1.0)
         self._hosts = 0
@@ -151,13 +154,14 @@ class Waffle(Figure):
     def _resized(self, side: str, _old: object, new: float) -> None:
         if new > 1:
             self._size[side == "inner_height"] = float(new)
-            self._fit()
+            if self._fit():
+                self._moved()
 
-    def _fit(self) -> None:
+    def _fit(self) -> bool:
         width, height = self._size
         now = (self._hosts, width, height)
         if now == self._fitted or not self._hosts:
-            return
+            return False
         self._fitted = now
         self._grid = fit(self._hosts, width, height, most=_MOST_PX[width >= _WIDE_PX])
         self._figure.x_range.update(start=0.0, end=width)
@@ -172,6 +176,7 @@ class Waffle(Figure):
                 glyph.line_dash = [] if small else self._dashes.get(glyph, [])
                 glyph.line_alpha = 0.0 if small and size(side) < side else 1.0
         self.forget()
+        return True
 
     # ------------------------------------------------------------------ columns
 

@@ -196,6 +196,8 @@ def _plan(bound: int, last: int) -> _Plan:
     length = int(spent[-1]) + 5 * isqrt(bound - last + 1) + 16
     beyond = np.arange(1, length + 1, dtype=np.float64) * 2 + spent[-1]
     guess = np.searchsorted(np.concatenate([spent, beyond]), np.arange(length), side="right")
+    # Positions have 32 bits in the browser, too few for what follows.
+    guess = guess.astype(np.int64)
     slack = 5 * isqrt(bound - last + 1) // 3 + 12
     draws = np.arange(bound - last + 1)
     # Word t with j draws before it was guessed well if guess[t] is in j - slack ... j + slack. Of

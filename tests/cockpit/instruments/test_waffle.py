@@ -102,6 +102,18 @@ def test_a_click_selects_and_a_click_beside_selects_nobody(runs):
     assert chosen == [((17,), True), ((), False)]
 
 
+def test_squares_find_other_places_when_the_card_has_another_size(runs):
+    asked, view = [], runs.view(749, **LATE)
+    waffle = Waffle(resized=lambda: asked.append(1))
+    waffle.update(view)
+    waffle._resized("inner_width", 420, 300.0)
+    waffle._resized("inner_width", 300, 300.0)
+    assert asked == [1]
+    waffle.update(view)
+    right = max(max(waffle.sources[one.name].data["x"], default=0) for one in Square)
+    assert right <= waffle._figure.x_range.end == 300.0
+
+
 def test_without_a_provisioning_the_card_offers_one(runs):
     waffle = shown(runs.view(180))
     assert "data-do='provision'" in waffle._empty.object
