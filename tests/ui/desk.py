@@ -212,8 +212,9 @@ class Desk:
 
     @property
     def map(self):
-        """The figure of the first map, of nodes or of flows."""
-        figures = ".instrument.map .bk-Figure, .instrument.flows .bk-Figure"
+        """The figure of the first map, of nodes, of flows or of hosts."""
+        kinds = ("map", "flows", "waffle")
+        figures = ", ".join(f".instrument.{kind} .bk-Figure" for kind in kinds)
         return self.page.locator(figures).first
 
     @property
