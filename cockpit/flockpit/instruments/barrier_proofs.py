@@ -94,11 +94,10 @@ class Proofs(Instrument):
             ),
             classes=("fuzz-form",),
             stylesheets=[sheet("deck"), sheet("barrier")],
-            visible=self.here,
         )
         self.view = frame(
             self._line,
-            form,
+            *((form,) if self.here else ()),
             self._table,
             classes=("instrument", self.name),
             more=("barrier",),
