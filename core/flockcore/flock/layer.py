@@ -311,14 +311,19 @@ class Flock(Floor, Layer):
             moves.append(state.heartbeat.receive(late.edge, late.sequence, now))
         return moves, changed
 
-    def _may_announce(self, now: int, ticking: Mask) -> Mask:
-        """A node that has just started keeps to its phase, however short of neighbours it is."""
+    def _may_announce(self, now: int, ticking: Mask) -> Mask | None:
+        """A node that has just started keeps to its phase, however short of neighbours it is.
+
+        Returns:
+            Who may, shape (N,); None for everybody.
+        """
+        running = None if self.everyone else ticking
         if not self.options.start_stagger:
-            return ticking
+            return running
         topology = self.state.topology
         new = topology.discovery_sequence == 0
         if not new.any():
-            return ticking
+            return running
         early = now - topology.last_discovery < self.options.discovery_period_us
         allowed: Mask = ticking & ~(new & early)
         return allowed
@@ -399,8 +404,10 @@ class Flock(Floor, Layer):
         """Phases 4, 5b, 6 and 7: gradients, slack, one task, and the own field for others."""
         state = self.state
         everyone = self.everyone
-        before = state.own.copy()
         slack = state.own[Component.SLACK]
+        # Without tasks everybody has all the slack there is, and nothing changes.
+        steady = everyone and not state.tasks.total and bool((slack == ONE).all())
+        before = state.own if steady else state.own.copy()
         slack[slice(None) if everyone else ticking] = ONE
         if state.tasks.total:
             with_tasks, share = state.tasks.update_slack(now, ticking)
@@ -453,7 +460,7 @@ class Flock(Floor, Layer):
     def _send_beats(self, announcing: Indices, now: int, tick: int, ticking: Mask) -> None:
         """Phases 2 and 3: heartbeats and announcements go to everybody in whose reach one is."""
         state = self.state
-        beating = state.heartbeat.due_to_send(now, ticking)
+        beating = state.heartbeat.due_to_send(now, None if self.everyone else ticking)
         if len(announcing):
             state.counters.discoveries[announcing] += 1
         for kind, rows, phase, sequence in (

@@ -101,13 +101,14 @@ class _Kept:
     ) -> bool:
         """Tell whether there is the same to sample, from the same neighbours, as before."""
         own, published, old = fields
+        both = published is own and self.published is self.own
         return (
             self.links is links
             and self.version == links.version
             and self.age == age
             and self.profile is profile
             and bool((self.own == own).all())
-            and bool((self.published == published).all())
+            and (both or bool((self.published == published).all()))
             and bool((self.old == old).all())
         )
 
@@ -135,10 +136,7 @@ class Sensing:
         now: int,
         network: Network | None,
     ) -> Sense:
-        """Aggregate every node's neighbourhood; arguments and result as of `sense`.
-
-        `own` is kept, and must not be changed afterwards.
-        """
+        """Aggregate every node's neighbourhood; arguments and result as of `sense`."""
         belief = health.reshape(-1).take(links.edge, mode="clip")
         divided = network is not None and network.divided
         age = None if divided or not ticking.all() else _common_age(region, profile, now)
@@ -163,13 +161,14 @@ class Sensing:
         )
         self._kept = None
         if age is not None:
+            mine = own.copy()
             self._kept = _Kept(
                 links=links,
                 version=links.version,
                 profile=profile,
-                own=own,
-                published=_like(published, own),
-                old=_like(region.values, own),
+                own=mine,
+                published=_like(published, mine),
+                old=_like(region.values, mine),
                 age=age,
                 belief=belief,
                 felt=felt,
