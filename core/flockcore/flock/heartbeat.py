@@ -258,12 +258,13 @@ class Heartbeat:
     ) -> None:
         """Mean of the gaps: (7 mean + gap) / 8, which starts from 0 and has no first gap."""
         due = self.deadline.reshape(-1).take(edges, mode="clip")
+        averages = self.average_gap.reshape(-1)
         if len(revived):
             heard = self._heard(health[revived], due[revived])
         gap = np.subtract(now + self.options.period_us, due, out=due)
         if len(revived):
             gap[revived] = now - heard
-        mean = self.average_gap.reshape(-1).take(edges, mode="clip")
+        mean = averages.take(edges, mode="clip")
         # Read as unsigned, a clock that stepped back and a peer never heard are both out of range.
         usual = gap.view(np.uint64).max(initial=0) < now
         if not usual:
@@ -275,7 +276,7 @@ class Heartbeat:
         gap += mean
         if not usual:
             gap[first] = mean[first]
-        self.average_gap.reshape(-1)[edges] = gap
+        averages[edges] = gap
 
     def _judge(
         self,

@@ -281,7 +281,8 @@ class Flock(Floor, Layer):
         replies = self._read_letters(letters, now)
         moves.append(state.heartbeat.tick(now, None if self.everyone else ticking))
         changed.append(self._notice([one for one in moves if len(one.edge)], tick))
-        self.reelect(np.concatenate(changed))
+        if any(map(len, changed)):
+            self.reelect(np.concatenate(changed))
         announcing = state.topology.tick(now, self._may_announce(now, ticking)).due.nonzero()[0]
         self._stagger(announcing)
         replies.append(state.consensus.tick(now, ticking))

@@ -198,15 +198,16 @@ class Hodge(Layer):
         self.state.channel.traffic = Traffic()
         if not self.live:
             return
-        if script is not self._script:
+        fresh = script is not self._script
+        if fresh:
             self._script = script
             self._lasting = tuple(
                 span for span in script.spans if isinstance(span.fault, Storm | Mend)
             )
-        self._follow_members(tick)
         begins = script.begins(tick)
-        if begins or script.ends(tick):
-            # Who runs may be others from now on.
+        if fresh or begins or script.ends(tick):
+            # Who runs, and who is a member, may be others from now on.
+            self._follow_members(tick)
             self._row = None
         for span in begins:
             match span.fault:
