@@ -25,7 +25,8 @@ __all__ = ["Channel", "InboxRule"]
 type Indices = NDArray[np.intp]
 type Mask = NDArray[np.bool_]
 
-_FAN_OUT_BYTES = 200_000_000
+_FAN_OUT_BYTES = 150_000_000
+"""Enough for the heartbeats of 100,000 nodes with 63 slots, which recur every period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
