@@ -38,12 +38,14 @@ class Bridge {
     if (this.waiting) return
     this.waiting = true
     const {port1, port2} = new MessageChannel()
-    port1.onmessage = () => {
+    port1.onmessage = ({data: frame}) => {
       port1.close()
       this.waiting = false
-      this.model.painted = this.model.frame
+      this.model.painted = frame
+      // The next one came while this one was drawn.
+      if (frame !== this.model.frame) this.acknowledge()
     }
-    requestAnimationFrame(() => port2.postMessage(null))
+    requestAnimationFrame(() => port2.postMessage(this.model.frame))
   }
 
   obey() {

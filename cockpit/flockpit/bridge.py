@@ -50,6 +50,7 @@ class Link:
 
     Attributes:
         model: the Bokeh model, to be placed in the document.
+        on_painted: called each time the page says that it has painted.
     """
 
     def __init__(self) -> None:
@@ -57,10 +58,11 @@ class Link:
         self._handlers: dict[str, Callable[[dict[str, Any]], object]] = {}
         self._orders: deque[list[Any]] = deque(maxlen=_ORDERS_KEPT)
         self._ordered = 0
+        self.on_painted: Callable[[], object] = lambda: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answered = asyncio.Event()
         self.model.on_change("gestures", lambda _attr, _old, new: self._hear(new))
-        self.model.on_change("painted", lambda _attr, _old, new: self._acknowledge(new))
+        self.model.on_change("painted", lambda _attr, _old, _new: self._acknowledge())
 
     def on(self, kind: str, handler: Callable[[dict[str, Any]], object]) -> None:
         """Call `handler` with the details of each gesture of a kind."""
@@ -76,26 +78,33 @@ class Link:
         """Number the frame whose changes were just made; the page answers when it is painted."""
         self.model.frame += 1
 
-    async def painted(self, seconds: float) -> bool:
-        """Wait until the last frame was painted.
+    async def painted(self, seconds: float, *, ahead: int = 0) -> bool:
+        """Wait until no more frames than some are unpainted.
 
         Args:
             seconds: how long to wait; a page in the background paints nothing.
+            ahead: how many may be on their way.
 
         Returns:
             Whether it was painted in time.
         """
         self._loop = asyncio.get_running_loop()
-        self._answered.clear()
-        if self.model.painted < self.model.frame:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), seconds)
-        return self.model.painted >= self.model.frame
+        wanted = self.model.frame - ahead
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.model.painted < wanted:
+                    self._answered.clear()
+                    await self._answered.wait()
+        return self.model.painted >= wanted
 
-    def _acknowledge(self, frame: int) -> None:
+    def _acknowledge(self) -> None:
         # A server hands events over in a thread of its own.
-        if frame >= self.model.frame and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._answered.set)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        self.on_painted()
+        self._answered.set()
 
     def _hear(self, gestures: list[Any]) -> None:
         heard = self.model.heard

@@ -1,9 +1,10 @@
-"""The one task that moves a page: run a slice, paint a frame, wait until it was painted.
+"""The one task that moves a page: run a slice, send a frame, wait until the page keeps up.
 
-Nothing else owns a timer. The page is never sent a frame before it has painted the last one, so a
-slow browser gets fewer frames, not a queue of them. While it paints, the run goes on; what it gets
-next is the state of the moment at which it was done. The simulation runs in slices of 20 ms, so a
-click never waits for long.
+Nothing else owns a timer. While the page paints one frame the next is made and sent, so that both
+are at work at once; never more than that one, and none while the page takes long or the run is
+behind, so a slow browser gets fewer frames, not a queue of them. While it is waited for, the run goes on; what the
+page gets next is the state of the moment at which it was done. The simulation runs in slices of
+20 ms, so a click never waits for long.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ _NAP_S = 0.004
 """How long the run rests beside a page that paints, once it is where it should be by now."""
 _WINDOW_S = 2.0
 _SMOOTHING = 0.25
+_SLOW_S = 0.1
+"""A page that takes longer for a frame gets none ahead: what it shows would be too old."""
 
 
 class Page(Protocol):
@@ -35,8 +38,8 @@ class Page(Protocol):
     async def locked(self, work: Callable[[], bool]) -> bool:
         """Do something while nobody else can touch session or page; return its result."""
 
-    async def painted(self, seconds: float) -> bool:
-        """Wait until the page has painted a frame, for so long at most; tell whether it has."""
+    async def painted(self, seconds: float, *, ahead: int) -> bool:
+        """Wait, for so long at most, until only some frames are unpainted; tell whether it is so."""
 
 
 class Pacer:
@@ -81,6 +84,10 @@ class Pacer:
         if len(self._frames) < 2:
             return 0.0
         return (len(self._frames) - 1) / (self._frames[-1] - self._frames[0])
+
+    def painted(self) -> None:
+        """Count a frame that the page has painted."""
+        self._frames.append(self._clock())
 
     def wake(self) -> None:
         """Say that there is something to run or to show; from any thread."""
@@ -131,9 +138,10 @@ class Pacer:
         return True
 
     async def _acknowledged(self) -> float:
-        """Let the run go on until the page has painted; return the seconds that this took."""
+        """Let the run go on until the page keeps up; return the seconds that this took."""
         ran = 0.0
-        painted = asyncio.ensure_future(self.page.painted(_PATIENCE_S))
+        ahead = int(self._frame_s < _SLOW_S and not self._behind())
+        painted = asyncio.ensure_future(self.page.painted(_PATIENCE_S, ahead=ahead))
         try:
             # One pass at least, in which the wait begins.
             await asyncio.sleep(0)
@@ -142,8 +150,7 @@ class Pacer:
                 await self.page.locked(self._run_on)
                 ran += self._clock() - began
                 await self._nap(painted)
-            if await painted:
-                self._frames.append(self._clock())
+            await painted
         finally:
             painted.cancel()
         return ran

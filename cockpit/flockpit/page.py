@@ -59,6 +59,7 @@ class Cockpit:
         join_small_arrays()
         self.link = Link()
         self.pacer = Pacer(session, self)
+        self.link.on_painted = self.pacer.painted
         self.verbs = self._verbs()
         self.overlays = Overlays(session)
         self.transport = Transport(session, self.verbs, lambda: self.pacer.frames_per_second)
@@ -332,9 +333,9 @@ class Cockpit:
         doc.add_next_tick_callback(locked)
         return await done
 
-    async def painted(self, seconds: float) -> bool:
-        """Wait until the page has painted the frame."""
-        return await self.link.painted(seconds)
+    async def painted(self, seconds: float, *, ahead: int) -> bool:
+        """Wait until no more frames than some are unpainted."""
+        return await self.link.painted(seconds, ahead=ahead)
 
     def paint(self) -> None:
         """Send what changed, as one frame."""

@@ -68,6 +68,24 @@ def test_an_old_acknowledgement_does_not_count():
     assert not asyncio.run(scene())
 
 
+def test_a_frame_may_be_on_its_way():
+    async def scene():
+        link = Link()
+        painted = []
+        link.on_painted = lambda: painted.append(link.model.painted)
+        link.next_frame()
+        link.next_frame()
+        waiting = asyncio.ensure_future(link.painted(5.0, ahead=1))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        link.model.painted = 1
+        assert await waiting
+        assert painted == [1]
+        assert not await link.painted(0.01)
+
+    asyncio.run(scene())
+
+
 def test_a_key_means_one_thing():
     keys = [key for action in ACTIONS for key in action.keys]
     assert len(keys) == len(set(keys))

@@ -18,7 +18,10 @@ class World:
         self.now = 50.0
         self.paint_s = paint_s
         self.frames = []
-        self.waiting = 0
+        self.ready = []
+        self.told = 0
+        self.ahead = 0
+        self.heard = lambda: None
         self.error = None
         self.answers = True
         self.sleepers = []
@@ -48,20 +51,29 @@ class World:
     def paint(self):
         if self.error is not None:
             raise self.error
-        assert self.waiting == 0, "a frame is sent before the last one was painted"
-        self.waiting += 1
+        unpainted = sum(ready > self.now for ready in self.ready)
+        self.ahead = max(self.ahead, unpainted)
         self.frames.append(self.now)
+        before = self.ready[-1] if self.ready else 0.0
+        self.ready.append(max(self.now, before) + self.paint_s)
 
-    async def painted(self, seconds):
-        await self.sleep(self.paint_s if self.answers else seconds)
-        self.waiting -= 1
-        return self.answers
+    async def painted(self, seconds, *, ahead):
+        if not self.answers:
+            await self.sleep(seconds)
+            return False
+        for ready in self.ready[self.told : len(self.ready) - ahead]:
+            await self.sleep(max(ready - self.now, 0.0))
+            self.told += 1
+            self.heard()
+        return True
 
 
 def make(world, **changes):
     scenario = Scenario(**{"nodes": 6, "ticks": 100_000, "title": "Small", **changes})
     session = Session(scenario, clock=world.clock)
-    return session, Pacer(session, world, clock=world.clock, sleep=world.sleep)
+    pacer = Pacer(session, world, clock=world.clock, sleep=world.sleep)
+    world.heard = pacer.painted
+    return session, pacer
 
 
 async def until(world, pacer, condition, most=5_000):
@@ -131,6 +143,17 @@ def test_a_slow_page_gets_fewer_frames_never_a_queue():
     session.play()
     asyncio.run(until(world, pacer, lambda: len(world.frames) >= 10))
     assert pacer.frames_per_second < 4.5
+    gaps = [b - a for a, b in zip(world.frames, world.frames[1:], strict=False)]
+    assert min(gaps[5:]) >= 0.25, "nothing is sent ahead to a slow page"
+
+
+def test_a_frame_is_made_while_the_page_paints_the_one_before():
+    world = World(paint_s=0.05)
+    session, pacer = make(world)
+    session.play()
+    asyncio.run(until(world, pacer, lambda: len(world.frames) >= 40))
+    assert world.ahead == 1
+    assert pacer.frames_per_second == pytest.approx(20, rel=0.05)
 
 
 def test_the_speed_is_kept_whatever_the_frames():
