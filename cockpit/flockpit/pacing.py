@@ -2,9 +2,9 @@
 
 Nothing else owns a timer. While the page paints one frame the next is made and sent, so that both
 are at work at once; never more than that one, and none while the page takes long or the run is
-behind, so a slow browser gets fewer frames, not a queue of them. While it is waited for, the run goes on; what the
-page gets next is the state of the moment at which it was done. The simulation runs in slices of
-20 ms, so a click never waits for long.
+behind, so a slow browser gets fewer frames, not a queue of them. While it is waited for, the run
+goes on; what the page gets next is the state of the moment at which it was done. The simulation
+runs in slices of 20 ms, so a click never waits for long.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Page(Protocol):
         """Do something while nobody else can touch session or page; return its result."""
 
     async def painted(self, seconds: float, *, ahead: int) -> bool:
-        """Wait, for so long at most, until only some frames are unpainted; tell whether it is so."""
+        """Wait for so long at most until only some frames are unpainted; tell whether it is so."""
 
 
 class Pacer:
