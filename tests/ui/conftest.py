@@ -81,7 +81,8 @@ def collect(context, complaints):
             complaints.append(f"status {response.status}: {response.url}")
 
     def on_console(message):
-        if message.type == "error":
+        # Bokeh only warns when it is made to take down what it has taken down before.
+        if message.type == "error" or (message.type == "warning" and "[bokeh" in message.text):
             complaints.append(f"console: {message.text}")
 
     context.on("request", on_request)

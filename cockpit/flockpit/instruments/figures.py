@@ -112,8 +112,10 @@ def _mark(axis: Any, marks: list[float], words: dict[float, str]) -> None:  # no
         axis.ticker = FixedTicker(ticks=marks)
     elif axis.ticker.ticks != marks:
         axis.ticker.ticks = marks
-    if axis.major_label_overrides != words:
-        axis.major_label_overrides = words
+    # BokehJS complains of each label that was once left out, so the words of other values stay.
+    known = dict(axis.major_label_overrides)
+    if known != (named := known | words):
+        axis.major_label_overrides = named
 
 
 def quiet_axis(axis: LinearAxis, paint: Paint) -> None:

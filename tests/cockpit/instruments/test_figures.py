@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from bokeh.models import LinearAxis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flockpit.instruments.figures import nice_scale, round_values, sample_ticks, short
+from flockpit.instruments.figures import label_axis, nice_scale, round_values, sample_ticks, short
 
 
 @given(st.floats(1e-3, 1e9), st.integers(2, 6))
@@ -44,3 +45,18 @@ def test_samples_are_spread_over_all_ticks_with_both_ends(until, most):
     assert len(found) <= most + 1
     assert (np.diff(found) > 0).all()
     assert np.ptp(np.diff(found)) <= 1 if len(found) > 1 else until == 0
+
+
+def test_the_words_of_values_that_are_left_out_stay_with_an_axis():
+    # BokehJS warns when a label that was left out before is followed by any other change.
+    axis, given = LinearAxis(), []
+    axis.on_change("major_label_overrides", lambda _name, _old, new: given.append(dict(new)))
+    label_axis(axis, [0.0, 500.0, 1000.0], "ms")
+    label_axis(axis, [0.0, 400.0], "ms")
+    label_axis(axis, [0.0, 500.0], "ms")
+    assert axis.ticker.ticks == [0.0, 500.0]
+    assert given == [
+        {0.0: "0", 500.0: "500", 1000.0: "1,000 ms"},
+        {0.0: "0", 500.0: "500", 1000.0: "1,000 ms", 400.0: "400 ms"},
+        {0.0: "0", 500.0: "500 ms", 1000.0: "1,000 ms", 400.0: "400 ms"},
+    ]
