@@ -1,6 +1,13 @@
 // Plays the recorded run: positions and links once, then belief and field of each node by the frame.
+// It draws what the cockpit's map draws, with its sizes.
 
 const FRAME_MS = 50
+// Room for the letters above the sides.
+const BESIDE = 24
+const ABOVE = 40
+const HALO_ABOVE = 0.45
+// Opacity of each circle of a halo, and how far it reaches, the outermost first.
+const HALOS = [[0.045, 1], [0.06, 46 / 62], [0.08, 32 / 62]]
 const UNKNOWN = 0
 const ALIVE = 1
 const SUSPECT = 2
@@ -57,20 +64,64 @@ export class Recording {
     const context = canvas.getContext("2d")
     context.setTransform(ratio, 0, 0, ratio, 0, 0)
     context.clearRect(0, 0, width, height)
-    this.places = recorded.places.map(([x, y]) => this.seat(x, y, width, height))
+    this.fit(width, height)
+    this.places = recorded.places.map(([x, y]) => this.seat(x, y))
+    if (frame.cut) this.drawSides(context)
     this.drawLinks(context, frame)
+    for (let node = 0; node < this.places.length; node += 1) this.drawHalo(context, frame, node)
     for (let node = 0; node < this.places.length; node += 1) this.drawNode(context, frame, node)
     this.clock.textContent = `${(frame.ms / 1000).toFixed(2)} s`
   }
 
-  // One scale for both directions, centred.
-  seat(x, y, width, height) {
+  // One scale for both directions, centred; nodes are as large as on the cockpit's map.
+  fit(width, height) {
     const {extent} = this.recorded
-    const scale = Math.min((width - 48) / extent[0], (height - 48) / extent[1])
-    return [
-      width / 2 + (x - extent[0] / 2) * scale,
-      height / 2 - (y - extent[1] / 2) * scale,
-    ]
+    const scale = Math.min((width - 2 * BESIDE) / extent[0], (height - BESIDE - ABOVE) / extent[1])
+    const left = (width - extent[0] * scale) / 2
+    const foot = (height + ABOVE - BESIDE + extent[1] * scale) / 2
+    this.seat = (x, y) => [left + x * scale, foot - y * scale]
+    this.radius = Math.min(Math.max(height / 62, 6.5), 11.5)
+  }
+
+  drawSides(context) {
+    const {outlines, letters, lines, words} = this.recorded
+    const {colours: paint} = this
+    context.lineWidth = 1
+    outlines.forEach((outline, side) => {
+      this.trace(context, outline)
+      context.closePath()
+      context.fillStyle = context.strokeStyle = paint.sides[side] ?? paint.word
+      context.globalAlpha = paint.tint
+      context.fill()
+      context.globalAlpha = 0.45
+      context.stroke()
+    })
+    context.globalAlpha = 1
+    context.lineWidth = 1.5
+    context.setLineDash([1, 5])
+    context.strokeStyle = paint.line
+    for (const line of lines) {
+      this.trace(context, line)
+      context.stroke()
+    }
+    context.setLineDash([])
+    context.textAlign = "center"
+    context.fillStyle = paint.word
+    context.font = `600 20px ${paint.sans}`
+    letters.forEach((place, side) => {
+      const [x, y] = this.seat(...place)
+      context.fillText("AB"[side] ?? "", x, y - 8)
+    })
+    context.font = `600 12px ${paint.sans}`
+    if (lines.length) {
+      const [x, y] = this.seat(...lines[0][0])
+      context.fillText(words, x, y - 6)
+    }
+  }
+
+  trace(context, line) {
+    context.beginPath()
+    for (const place of line) context.lineTo(...this.seat(...place))
   }
 
   drawLinks(context, frame) {
@@ -85,39 +136,73 @@ export class Recording {
       }
       context.lineWidth = 1
       context.setLineDash(crossing ? [3, 5] : [])
+      context.globalAlpha = crossing ? 0.75 : 0.8
       context.strokeStyle = crossing ? this.colours.dead : this.colours.edge
       context.stroke()
     }
+    context.globalAlpha = 1
     context.setLineDash([])
+  }
+
+  // The more a node carries, the wider.
+  drawHalo(context, frame, node) {
+    const level = Number(frame.field[node]) / 9
+    if (Number(frame.belief[node]) !== ALIVE || level <= HALO_ABOVE) return
+    context.fillStyle = this.fill(level)
+    for (const [alpha, share] of HALOS) {
+      context.beginPath()
+      const wide = this.radius * (1 + 2.7 * share * level)
+      context.arc(...this.places[node], wide, 0, 2 * Math.PI)
+      context.globalAlpha = alpha
+      context.fill()
+    }
+    context.globalAlpha = 1
+  }
+
+  fill(level) {
+    const {map} = this.colours
+    return map[Math.round(level * (map.length - 1))]
   }
 
   drawNode(context, frame, node) {
     const [x, y] = this.places[node]
     const belief = Number(frame.belief[node])
-    const {colours: paint} = this
+    const {colours: paint, radius} = this
     context.beginPath()
     if (belief === DEAD) {
+      const arm = 0.675 * radius
       for (const turn of [1, -1]) {
-        context.moveTo(x - 5, y - 5 * turn)
-        context.lineTo(x + 5, y + 5 * turn)
+        context.moveTo(x - arm, y - arm * turn)
+        context.lineTo(x + arm, y + arm * turn)
       }
       context.lineWidth = 3.2
       context.strokeStyle = paint.dead
       context.stroke()
     } else if (belief === SUSPECT) {
-      context.moveTo(x, y - 7)
-      context.lineTo(x + 7, y + 5)
-      context.lineTo(x - 7, y + 5)
+      context.moveTo(x, y - radius)
+      context.lineTo(x + radius, y + 0.73 * radius)
+      context.lineTo(x - radius, y + 0.73 * radius)
       context.closePath()
       context.fillStyle = paint.suspect
       context.fill()
+      context.lineWidth = 1.25
+      context.strokeStyle = paint.suspectEdge
+      context.stroke()
     } else if (belief === ALIVE) {
-      context.arc(x, y, 6.5, 0, 2 * Math.PI)
-      const level = Number(frame.field[node]) / 9
-      context.fillStyle = paint.map[Math.round(level * (paint.map.length - 1))]
+      context.arc(x, y, radius, 0, 2 * Math.PI)
+      context.fillStyle = this.fill(Number(frame.field[node]) / 9)
       context.fill()
+      context.lineWidth = 1.5
+      context.strokeStyle = paint.ground
+      context.stroke()
     } else if (belief === UNKNOWN) {
-      context.rect(x - 5, y - 5, 10, 10)
+      context.moveTo(x, y - radius)
+      context.lineTo(x + 0.7 * radius, y)
+      context.lineTo(x, y + radius)
+      context.lineTo(x - 0.7 * radius, y)
+      context.closePath()
+      context.fillStyle = paint.ground
+      context.fill()
       context.lineWidth = 1.75
       context.strokeStyle = paint.unknown
       context.stroke()
@@ -128,7 +213,7 @@ export class Recording {
   // Believed gone, and really up.
   drawRing(context, x, y) {
     context.beginPath()
-    context.arc(x, y, 11, 0, 2 * Math.PI)
+    context.arc(x, y, this.radius + 5, 0, 2 * Math.PI)
     context.lineWidth = 1.5
     context.strokeStyle = this.colours.alive
     context.stroke()
@@ -139,9 +224,16 @@ function colours() {
   const style = getComputedStyle(document.documentElement)
   const value = (name) => style.getPropertyValue(name).trim()
   return {
+    ground: value("--bg"),
+    word: value("--text"),
+    line: value("--text2"),
+    sans: value("--sans"),
+    sides: [value("--side-a"), value("--side-b")],
+    tint: Number(value("--tint")),
     edge: value("--edge"),
     alive: value("--alive"),
     suspect: value("--suspect"),
+    suspectEdge: value("--suspect-edge"),
     dead: value("--dead"),
     unknown: value("--unknown"),
     map: value("--field-map").match(/#[0-9a-fA-F]{6}/g) ?? ["#2095c0"],
