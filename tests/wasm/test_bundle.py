@@ -3,6 +3,7 @@
 import ctypes
 import io
 import json
+import marshal
 import sys
 import zipfile
 from hashlib import sha256
@@ -12,17 +13,11 @@ from importlib.util import MAGIC_NUMBER
 import pytest
 
 from flockwasm import bundle
+from flockwasm.archives import compiled, stored, unzipped
 from flockwasm.inside.packed import Archive
+from flockwasm.official import repacked_numpy, repacked_stdlib
 
 pytestmark = pytest.mark.slow
-
-
-def stored(members):
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in members.items():
-            archive.writestr(zipfile.ZipInfo(name), data)
-    return written.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -65,25 +60,30 @@ def test_the_lock_names_what_the_site_serves(ours):
     assert made["info"]["version"] == "0.27.7"
 
 
-def test_the_standard_library_is_compiled_and_stored():
+def test_the_standard_library_is_compiled_without_what_has_no_use_on_a_page():
     given = stored({"json/__init__.py": b"x = 1", "turtle.py": b"", "data.txt": b"text"})
-    with zipfile.ZipFile(io.BytesIO(bundle.repacked_stdlib(given))) as archive:
-        assert set(archive.namelist()) == {"json/__init__.pyc", "data.txt"}
-        assert archive.read("json/__init__.pyc").startswith(MAGIC_NUMBER)
+    made = unzipped(repacked_stdlib(given))
+    assert set(made) == {"json/__init__.pyc", "data.txt"}
+    assert made["json/__init__.pyc"].startswith(MAGIC_NUMBER)
+
+
+def test_numpy_keeps_what_runs_and_its_help_texts_go():
+    added = "numpy/_core/_add_newdocs.py"
+    given = stored({"numpy/a.py": b"x = 1", added: b"x = 1", "numpy/b.so": b"", "numpy/c.h": b""})
+    made = unzipped(repacked_numpy(given))
+    assert set(made) == {"numpy/a.pyc", f"{added}c", "numpy/b.so"}
+    assert "x" in marshal.loads(made["numpy/a.pyc"][16:]).co_names
+    assert marshal.loads(made[f"{added}c"][16:]).co_names == ()
 
 
 @pytest.fixture
 def packed(tmp_path, monkeypatch):
-    def code(text, name):
-        return bundle.compiled(text.encode(), name)
-
-    data = stored(
-        {
-            "onlyhere/__init__.pyc": code("from onlyhere.plain.part import answer", "a"),
-            "onlyhere/plain/part.pyc": code("answer = 42", "b"),
-            "onlyhere/words.txt": b"some words",
-        }
-    )
+    members = {
+        "onlyhere/__init__.py": b"from onlyhere.plain.part import answer",
+        "onlyhere/plain/part.py": b"answer = 42",
+        "onlyhere/words.txt": b"some words",
+    }
+    data = stored(compiled("onlyhere.zip", members))
     monkeypatch.setattr(sys, "meta_path", [Archive(data, tmp_path), *sys.meta_path])
     yield tmp_path
     for name in [name for name in sys.modules if name.startswith("onlyhere")]:
@@ -99,14 +99,14 @@ def test_modules_come_from_the_archive_and_data_from_a_folder(packed):
 
 
 def test_an_archive_that_let_its_memory_go_reads_from_a_file(tmp_path):
-    code = bundle.compiled(b"answer = 42", "a")
-    data = stored({"alone.pyc": code, "words.txt": b"some words"})
+    members = {"alone.py": b"answer = 42", "words.txt": b"some words"}
+    data = stored(compiled("alone.zip", members))
     archive = Archive(data, tmp_path)
     address, size = archive.place
     assert ctypes.string_at(address, size) == data
     (tmp_path / "archive.zip").write_bytes(data)
     archive.let_go(str(tmp_path / "archive.zip"))
-    assert archive.get_code("alone").co_filename == "a"
+    assert archive.get_code("alone").co_filename == "alone.py"
 
 
 def test_what_the_archive_lacks_is_looked_for_elsewhere(packed):

@@ -13,6 +13,7 @@ from flockpit.app import first_tick
 from flockwasm import bundle, recorded
 from flockwasm.errors import SiteError
 from flockwasm.inside.standins import PANEL_ROOT
+from flockwasm.official import repacked_numpy, repacked_stdlib
 from flockwasm.runtime import NUMPY, RUNTIME, cache_folder, fetch
 
 __all__ = ["IMPORTS", "build"]
@@ -73,11 +74,11 @@ def _write(out: Path, files: dict[str, bytes]) -> None:
 
 def _python(official: dict[str, bytes]) -> dict[str, bytes]:
     """The runtime, numpy and our bundle, and the lock file that names their hashes."""
-    numpy = bundle.repacked_numpy(official[NUMPY.name])
+    numpy = repacked_numpy(official[NUMPY.name])
     ours = bundle.bundle()
     files = {f"pyodide/{pin.name}": official[pin.name] for pin in RUNTIME.files if pin is not NUMPY}
     files[f"pyodide/{NUMPY.name}"] = numpy
-    files["pyodide/python_stdlib.zip"] = bundle.repacked_stdlib(official["python_stdlib.zip"])
+    files["pyodide/python_stdlib.zip"] = repacked_stdlib(official["python_stdlib.zip"])
     files[f"pyodide/{bundle.BUNDLE}"] = ours
     files["pyodide/packed.py"] = (Path(__file__).parent / "inside" / "packed.py").read_bytes()
     files["pyodide/pyodide-lock.json"] = bundle.lock(numpy, ours).encode()
