@@ -51,6 +51,7 @@ class NodePanel:
 
     Attributes:
         selected: nodes that the buttons act on; the first one is inspected.
+        terse: whether there is no room for a sentence on what the buttons do.
         view: the card.
     """
 
@@ -60,7 +61,7 @@ class NodePanel:
         self._head = html()
         self._say = html(_EMPTY, classes=("explain",))
         self._hint = html(_ACTS, classes=("explain", "narrow"), visible=False)
-        self.opened = False
+        self.opened = self.terse = False
         crash = self._button("Crash", self.crash, "crash")
         self._pause = self._button("Pause", self.pause, "pause")
         self._restart = self._button("Restart", self.restart, "restart")
@@ -187,7 +188,7 @@ class NodePanel:
             f"<button class='link narrow' data-do='{verb}'>{word}</button></small></div>"
         )
         self._buttons()
-        self._say.visible, self._hint.visible = False, True
+        self._say.visible, self._hint.visible = False, not self.terse
 
     def _nothing(self) -> None:
         self._head.object = "<div class='row'><h2>Nodes</h2><small>none selected</small></div>"

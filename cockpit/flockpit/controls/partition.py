@@ -53,10 +53,12 @@ class PartitionControl:
     Attributes:
         view: to be placed in the card of faults.
         armed: whether the next lasso on the map becomes a side.
+        terse: whether there is no room for a sentence on what holds.
     """
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.terse = False
         self.armed = False
         self.one_way = False
         self.selected: tuple[int, ...] = ()
@@ -177,6 +179,7 @@ class PartitionControl:
         self._shape.value = LASSO if self.armed and not spans else shape
         self._setting = False
         self._title.object = f"<div class='row'><h3>Partition</h3>{self._since(spans)}</div>"
+        self._text.visible = not self.terse
         first, second = self._words(spans, shape)
         self._text.object = f"<p class='words'>{first}<span class='wide'> {second}</span></p>"
         self._counts.object = self._proof(spans)

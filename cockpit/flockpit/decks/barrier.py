@@ -74,6 +74,8 @@ class BarrierDeck(Deck):
     # ------------------------------------------------------------------ layout
 
     def _causes(self) -> Sequence[Any]:
+        # Three cards share the column: there is no room for what the titles of buttons say too.
+        self.faults.partition.terse = self.nodes.terse = True
         return self._ask.view, self.faults.view, self.nodes.view
 
     def _world(self, overlays: object) -> Any:  # noqa: ANN401

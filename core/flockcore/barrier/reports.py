@@ -137,7 +137,7 @@ def verdicts(layer: BarrierLayer) -> tuple[Verdict, ...]:
     look = _Look(layer, state)
     if not look.points:
         return tuple(
-            Verdict(name, Status.UNKNOWN, "the log is full, the trace gone") for name in NAMES
+            Verdict(name, Status.UNKNOWN, "the log is full") for name in NAMES
         )
     return (
         look.partition(),
@@ -193,7 +193,7 @@ class _Look:
 
     def safety(self) -> Verdict:
         if not self.over:
-            return Verdict(NAMES[3], Status.UNKNOWN, "the gate has not decided")
+            return Verdict(NAMES[3], Status.UNKNOWN, self._waits_for())
         if self.layer.phase is Phase.FAILED:
             return Verdict(NAMES[3], Status.HOLDS, "the gate did not open")
         reason = f"{int(self.trace.ready[-1])} ready, {int(self.trace.failed[-1])} failed"
@@ -210,12 +210,18 @@ class _Look:
         since = min(self.state.changed_after + 1, self.points)
         fine &= self._held_back(since)
         if not fine:
-            return Verdict(name, Status.VIOLATED, "a step that the gate forbids")
+            return Verdict(name, Status.VIOLATED, "a forbidden step")
         if self.state.asking:
-            return Verdict(name, Status.UNKNOWN, "the gate is yet to be asked")
+            return Verdict(name, Status.UNKNOWN, "not asked yet")
         ready, failed = int(trace.ready[-1]), int(trace.failed[-1])
-        reason = f"{self.layer.phase.name} at {ready} ready, {failed} failed"
-        return Verdict(name, Status.HOLDS, reason if self.over else f"held at {ready} ready")
+        reason = f"CONVERGE at {ready}" if self.over else f"held at {ready} ready"
+        if self.layer.phase is Phase.FAILED:
+            reason = f"FAILED at {failed} failed"
+        return Verdict(name, Status.HOLDS, reason)
+
+    def _waits_for(self) -> str:
+        """Return why nothing can be said of a decision yet."""
+        return f"{int(self.trace.prov[-1])} yet to report"
 
     def _held_back(self, since: int) -> bool:
         """Return whether the gate had reason to hold wherever it did."""
@@ -235,7 +241,7 @@ class _Look:
 
     def soundness(self) -> Verdict:
         if not self.over:
-            return Verdict(NAMES[5], Status.UNKNOWN, "the gate has not decided")
+            return Verdict(NAMES[5], Status.UNKNOWN, self._waits_for())
         if self.layer.phase is Phase.CONVERGE:
             return Verdict(NAMES[5], Status.HOLDS, "the gate opened")
         prov = int(self.trace.prov[-1])
@@ -250,8 +256,8 @@ class _Look:
         told = self.layer.prediction()
         assert told is not None
         if not self.over:
-            ends = {Decision.PROCEED: "CONVERGE", Decision.FAIL: "FAILED"}.get(told.ends_in)
-            reason = f"{ends} at report {told.report}" if ends else "waits for ever as it stands"
+            for_ever = told.ends_in is Decision.HOLD
+            reason = "waits for ever" if for_ever else f"due at report {told.report}"
             return Verdict(NAMES[7], Status.UNKNOWN, reason)
         phase = Phase.CONVERGE if told.ends_in is Decision.PROCEED else Phase.FAILED
         ready, failed = int(self.trace.ready[-1]), int(self.trace.failed[-1])
@@ -269,9 +275,9 @@ def _ready_means_up(layer: BarrierLayer) -> Verdict:
     false = np.flatnonzero(layer.false_ready)
     if not len(false):
         return Verdict(name, Status.HOLDS, f"{said} said ready, {said} are")
-    shown = ", ".join(f"n{host:02d}" for host in false[:4].tolist())
+    shown = ", ".join(f"n{host:02d}" for host in false[:3].tolist())
     reason = f"{shown} {'are' if len(false) > 1 else 'is'} not"
-    if len(false) > 4:
+    if len(false) > 3:
         reason = f"{len(false)} of {said} are not"
     return Verdict(name, Status.VIOLATED, reason, tuple(false[:8].tolist()))
 
@@ -290,7 +296,7 @@ def _all_report(layer: BarrierLayer, state: BarrierState) -> Verdict:
     lost = telling & waited & world.up & ~state.heard
     if lost.any() and world.up[state.seat] and not layer.script.links(tick):
         overdue = np.flatnonzero(lost)
-        reason = f"{len(overdue)} done and never heard"
+        reason = f"{len(overdue)} never heard"
         return Verdict(name, Status.VIOLATED, reason, tuple(overdue[:8].tolist()))
     return Verdict(name, Status.UNKNOWN, f"{len(silent)} still silent", nodes)
 

@@ -38,6 +38,14 @@ def failed(deck):
     return [slot.failure.trace for slot in deck._slots() if slot.failure]
 
 
+def test_the_column_of_three_cards_leaves_out_what_titles_of_buttons_say(deck):
+    assert not deck.faults.partition._text.visible
+    deck.select((3,))
+    deck.update(moving=False)
+    assert not deck.nodes._hint.visible
+    assert not deck.nodes._say.visible
+
+
 # ---------------------------------------------------------------- opening
 
 
