@@ -135,8 +135,8 @@ def _tallies(run: Fuzzing, *, running: bool) -> str:
         f"<div class='progress{stopped}' role='progressbar' aria-valuenow='{100 * share:.0f}'>"
         f"<i style='width:{100 * share:.2f}%'></i></div>"
         f"<p class='row small'><span>{words(state)}</span><span class='quiet'>{told}</span></p>"
-        f"{found}<table class='cells'><thead><tr><th>policy / pattern</th><th>C</th><th>F</th>"
-        f"<th></th></tr></thead><tbody>{rows}</tbody></table>"
+        f"{found}<table class='ruled cells'><thead><tr><th>policy / pattern</th><th>C</th>"
+        f"<th>F</th><th></th></tr></thead><tbody>{rows}</tbody></table>"
     )
 
 

@@ -44,7 +44,7 @@ class BarrierOutcome(Words):
         )
         agrees = None if not layer.decided_at else columns[1] == columns[2]
         return (
-            f"{_mark(agrees)}<table class='outcome'><thead><tr><th></th><th>at the start</th>"
+            f"{_mark(agrees)}<table class='ruled outcome'><thead><tr><th></th><th>at the start</th>"
             f"<th>as it stands</th><th>outcome</th></tr></thead><tbody>{rows}</tbody></table>"
             f"<p class='words why'>{words(_why(view))}</p>"
         )

@@ -88,6 +88,6 @@ class Compare(Words):
             for row in comparisons(view, view.beside)
         )
         return (
-            "<table class='compare'><thead><tr><th></th><th>watched</th><th>beside</th></tr>"
+            "<table class='ruled compare'><thead><tr><th></th><th>watched</th><th>beside</th></tr>"
             f"</thead><tbody>{rows}</tbody></table>"
         )

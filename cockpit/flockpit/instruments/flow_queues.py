@@ -63,8 +63,8 @@ class FlowQueues(Words):
         rows = "".join(_row(one, found, longest or 1.0) for one in chosen_rows(found, reading.up))
         heads = "".join(f"<th>{said}</th>" for _, said in _WAYS)
         return (
-            f"<table class='queues'><thead><tr><th>node</th>{heads}</tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
+            "<div class='whole-rows'><table class='ruled queues'><thead><tr><th>node</th>"
+            f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
             f"<p class='last small quiet'>{_verdict(reading)}</p>"
         )
 

@@ -134,12 +134,10 @@ class FlowResidual(Figure):
             label_axis(self._axis, round_values(most / 1.08, 3), "passes")
         super().update(view)
         reading = read(view)
-        said = (
-            ""
-            if reading is None
-            else (
-                f"<div class='row'><span><b>{self._passes(view)}</b> <small>passes</small></span>"
-                f"<span><b>{reading.held.took_ms:.1f}</b> <small>ms</small></span></div>"
+        said, passes = "", self._passes(view)
+        if reading is not None:
+            said = (
+                f"<div class='row'><span><b>{passes}</b> <small>pass{'es' * (passes != 1)}</small>"
+                f"</span><span><b>{reading.held.took_ms:.1f}</b> <small>ms</small></span></div>"
             )
-        )
         put(self._price, said)

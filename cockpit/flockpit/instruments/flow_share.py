@@ -119,8 +119,9 @@ class FlowShare(Words):
         )
         return (
             f"{_bar(shares, 'shares')}<div class='row small words named'>{named}</div>"
-            "<table class='edges'><thead><tr><th>edge</th><th>reported</th><th>projected</th>"
-            f"<th>parts</th></tr></thead><tbody>{rows}</tbody></table>"
+            "<div class='whole-rows'><table class='ruled edges'><thead><tr><th>edge</th>"
+            "<th>reported</th><th>projected</th><th>parts</th></tr></thead>"
+            f"<tbody>{rows}</tbody></table></div>"
             f"<p class='last small quiet'>{last}</p>"
         )
 

@@ -69,7 +69,7 @@ def no_false_death(flock: Flock) -> Verdict:
     per_node = wrong.sum(axis=1)
     if per_node.any():
         worst = int(per_node.argmax())
-        reason = f"{_node(worst)} holds {int(per_node[worst])} live nodes DEAD"
+        reason = f"{_node(worst)} holds {int(per_node[worst])} live as DEAD"
         return _violated(name, reason, np.flatnonzero(per_node))
     return _holds(name, f"{int((health == Health.DEAD).sum())} DEAD, all of them down")
 

@@ -158,7 +158,7 @@ def _convergence(known: Knowledge) -> Verdict:
     found = [one for one in (*known.parts.solutions, known.projection.solution) if one is not None]
     worst = max((one.residual for one in found), default=0.0)
     passes = max((one.iterations for one in found), default=0)
-    reason = f"residual {worst:.0e} in {passes} passes"
+    reason = f"residual {worst:.0e} in {passes} pass{'es' * (passes != 1)}"
     if not (known.parts.converged and known.projection.converged):
         return Verdict(_NAMES[5], Status.VIOLATED, f"cap of {passes} passes, {worst:.0e}")
     return Verdict(_NAMES[5], Status.HOLDS, reason)

@@ -108,7 +108,7 @@ def test_a_partition_makes_false_deaths():
     sim.run_to(100)
     verdict = judged(invariants.no_false_death, sim)
     assert verdict.status is Status.VIOLATED
-    assert verdict.reason == "n00 holds 7 live nodes DEAD"
+    assert verdict.reason == "n00 holds 7 live as DEAD"
     assert verdict.nodes == tuple(range(NODES))
     sim.run_to(140)
     assert judged(invariants.no_false_death, sim).status is Status.HOLDS
@@ -363,7 +363,7 @@ def test_a_liar_still_heard_violates_it():
 
 def test_reasons_fit_in_the_largest_flocks():
     worst = [
-        invariants._node(199_999) + " holds 63 live nodes DEAD",
+        invariants._node(199_999) + " holds 63 live as DEAD",
         invariants._node(199_999) + " ballot 65535 ended 2 ways",
         invariants._node(199_999) + " approved with 15 of 16",
         invariants._node(199_999) + " skips a nearer peer",
