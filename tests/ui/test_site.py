@@ -1,5 +1,7 @@
 """The static site in a real browser: no server but one for files, no other machine, no errors."""
 
+import json
+from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -8,9 +10,10 @@ from playwright.sync_api import expect
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
 from flockpit.session import Session
-from flockwasm.bundle import PACKED
+from flockwasm.bundle import BUNDLE, PACKED
 from flockwasm.inside.parity import CAMPAIGN, recorded
 from flockwasm.parity import TOLERANCE, compare
+from flockwasm.runtime import NUMPY
 from flockwasm.site import IMPORTS, build
 from ui.conftest import collect
 from ui.sitedesk import BOOT_MS, STEP_MS, Shelf, Visitor, seats, stocked
@@ -283,10 +286,27 @@ def test_a_scenario_runs_in_the_browser_as_it_does_natively(bare, name):
 
 BROKEN = [
     ("lost", "pyodide/flockpit.zip", "is missing"),
-    ("damaged", "pyodide/python_stdlib.zip", "is damaged"),
+    ("damaged", "pyodide/python_stdlib.zip", "not the one in boot/site.json"),
+    ("damaged", f"pyodide/{NUMPY.name}", "not the one in pyodide/pyodide-lock.json"),
+    ("damaged", f"pyodide/{BUNDLE}", "not the one in pyodide/pyodide-lock.json"),
+    ("damaged", "pyodide/pyodide-lock.json", "not the one in boot/site.json"),
     ("lost", "static/js/panel.min.js", "missing or damaged"),
     ("lost", "worker.js", "missing or damaged"),
 ]
+
+
+def test_hashes_of_packages_stand_in_the_lock_alone(site_folder):
+    lock = json.loads((site_folder / "pyodide/pyodide-lock.json").read_text())["packages"]
+    packages = {f"pyodide/{package['file_name']}": package["sha256"] for package in lock.values()}
+    assert packages == {path: digest(site_folder / path) for path in packages}
+    named = json.loads((site_folder / "boot/site.json").read_text())["files"]
+    others = {file["path"]: file["sha256"] for file in named if file["path"] not in packages}
+    assert others == {path: digest(site_folder / path) for path in others}
+    assert not [file for file in named if file["path"] in packages and "sha256" in file]
+
+
+def digest(path):
+    return sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.expects_console_errors

@@ -152,6 +152,10 @@ _LATE = {path for path in _PHASES if path.endswith((".zip", ".whl", ".py", "dige
 """Those of them that a start from a kept memory does not wait for."""
 
 
+_LOCKED = {path for path, phase in _PHASES.items() if phase == "numpy"}
+"""The packages, whose hashes pyodide-lock.json names; the lock comes before them."""
+
+
 def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
     """What the page is told of the site."""
     scripts = [name for name in files if name.startswith("static/js/")]
@@ -164,8 +168,8 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
                 "path": path,
                 "phase": phase,
                 "size": len(files[path]),
-                "sha256": sha256(files[path]).hexdigest(),
                 "late": path in _LATE,
+                **({} if path in _LOCKED else {"sha256": sha256(files[path]).hexdigest()}),
             }
             for path, phase in _PHASES.items()
         ],

@@ -5,6 +5,7 @@ import {find, forget, keep, restored, take} from "./boot/image.js"
 
 const HERE = new URL("./", import.meta.url)
 const SITE = "/lib/python3.12/site-packages"
+const LOCK = "pyodide/pyodide-lock.json"
 const native = self.fetch.bind(self)
 
 let python = null
@@ -32,7 +33,7 @@ function base64(hexadecimal) {
 
 // Where the page is not served securely the browser lends no SHA-256, but checks one while fetching.
 async function answer(file) {
-  const options = self.crypto?.subtle ? {} : {integrity: `sha256-${base64(file.sha256)}`}
+  const options = self.crypto?.subtle ? {} : {integrity: `sha256-${base64(await file.hash())}`}
   let response
   try {
     response = await native(new URL(file.path, HERE), options)
@@ -52,8 +53,9 @@ async function check(file, bytes) {
     )
   }
   if (!self.crypto?.subtle) return
-  if (hex(await self.crypto.subtle.digest("SHA-256", bytes)) !== file.sha256) {
-    throw new FileFault(`${file.path} is damaged: its SHA-256 is not the recorded one.`)
+  if (hex(await self.crypto.subtle.digest("SHA-256", bytes)) !== (await file.hash())) {
+    const where = file.sha256 ? "boot/site.json" : LOCK
+    throw new FileFault(`${file.path} is damaged: its SHA-256 is not the one in ${where}.`)
   }
 }
 
@@ -91,7 +93,7 @@ class Loader {
   // All at once: the browser shares the line among them.
   begin() {
     for (const file of this.files) {
-      const content = this.fetch(file)
+      const content = this.fetch({...file, hash: () => this.hash(file)})
       content.catch(() => {})
       this.contents.set(file.path, content)
     }
@@ -106,6 +108,13 @@ class Loader {
     const checked = read(file, counted, progress).then(() => {})
     checked.catch(() => {})
     return {streamed: new Response(compiled, {headers}), checked}
+  }
+
+  // A package's stands in the lock, which is asked for before any of them and is checked itself.
+  async hash({path, sha256}) {
+    if (sha256) return sha256
+    const {packages} = JSON.parse(new TextDecoder().decode(await this.bytes(LOCK)))
+    return Object.values(packages).find(({file_name: name}) => path.endsWith(`/${name}`)).sha256
   }
 
   count(phase, size) {
@@ -227,7 +236,7 @@ async function letGo(loader, site) {
 }
 
 async function fetchLate(site) {
-  const loader = new Loader(site.files.filter(({late}) => late))
+  const loader = new Loader(site.files.filter(({late, path}) => late || path === LOCK))
   loader.begin()
   for (const path of Object.values(site.archives)) {
     python.FS.writeFile(place(path), await loader.bytes(path), {canOwn: true})
