@@ -2,7 +2,7 @@
 
 Nearly all of Panel's wheel is JavaScript, and a third of Bokeh's; of the rest much is for servers,
 notebooks and tests. Taken are this project's wheel and the packages that are installed and pinned
-here, without their compiled files: MarkupSafe and PyYAML fall back to pure Python.
+here, without their compiled files: MarkupSafe falls back to pure Python.
 """
 
 import json
@@ -19,6 +19,7 @@ from pyodide_lock.spec import InfoSpec, PackageSpec
 
 from flockwasm.archives import built_wheel, compiled, matches, stored
 from flockwasm.errors import SiteError
+from flockwasm.lazy import Wanted, lazy
 from flockwasm.runtime import NUMPY, RUNTIME
 
 __all__ = ["BUNDLE", "PACKED", "Packed", "bundle", "lock"]
@@ -40,6 +41,9 @@ class Packed:
         blank: patterns of page templates, which would be compiled at import though the site fills
             none of them: they are there, and empty.
         docs: whether docstrings are kept.
+        lazy: patterns of modules inside it that make what they have once it is asked for.
+        whole: patterns of those among them that stay as they are: their classes enter a table, or
+            everything that they import is needed.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Packed:
     data: tuple[str, ...] = ()
     blank: tuple[str, ...] = ()
     docs: bool = True
+    lazy: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
 
 
 _OURS = (
@@ -83,6 +89,8 @@ _THEIRS = (
         ),
         data=("_sri/{version}.json",),
         blank=("core/_templates/*",),
+        lazy=("*",),
+        whole=("core/*", "document/*", "events.py", "model/*", "protocol/*", "util/*"),
     ),
     Packed(
         "panel",
@@ -99,17 +107,27 @@ _THEIRS = (
         ),
         data=("package.json", "layout/flexbox.html", "_templates/page.css"),
         blank=("*.css", "*.html", "_templates/*.js"),
+        lazy=("*",),
+        whole=("io/pyodide.py",),
     ),
     Packed("param", "param", docs=False),
     Packed("pyviz_comms", "pyviz_comms", data=("*.js", "labextension/package.json")),
     Packed("jinja2"),
     Packed("markupsafe"),
-    Packed("yaml"),
     Packed("packaging"),
-    Packed("tqdm", without=("_tqdm*.py", "cli.py", "contrib/*", "keras.py", "dask.py")),
 )
 PACKED = (*_OURS, *_THEIRS)
 """Everything that the cockpit imports in the browser, but numpy and the standard library."""
+
+_LAZILY = Wanted(
+    # There at any rate.
+    eager=("bokeh.core.*", "logging", "numpy", "param", "typing"),
+    # Panel's configuration and its state import each other.
+    first={"panel": ["panel.io"]},
+    # Each makes a class's parameters into a method's; ours add glyphs by class.
+    decorators=("glyph_method", "marker_method"),
+)
+"""How modules become lazy."""
 
 
 def bundle() -> bytes:
@@ -138,7 +156,23 @@ def _installed(packed: Packed) -> Iterator[tuple[str, bytes]]:
     folder = _folder(packed.name)
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     inside = [path.relative_to(folder).as_posix() for path in found]
-    return _picked(packed, inside, lambda path: (folder / path).read_bytes())
+    return _picked(packed, inside, lambda path: _text(packed, folder, path))
+
+
+def _text(packed: Packed, folder: Path, path: str) -> bytes:
+    """A file as it is packed."""
+    text = (folder / path).read_bytes()
+    if not path.endswith(".py") or not matches(path, packed.lazy) or matches(path, packed.whole):
+        return text
+    name = f"{packed.name}/{path}".removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    if not path.endswith("__init__.py"):
+        return lazy(text, name, _LAZILY)
+    modules = [
+        beside.stem
+        for beside in sorted((folder / path).parent.iterdir())
+        if beside.suffix == ".py" or (beside / "__init__.py").is_file()
+    ]
+    return lazy(text, name, _LAZILY, submodules=modules)
 
 
 def _picked(

@@ -4,6 +4,7 @@ It leans on Panel's internals, which is why Panel is held to one minor version, 
 browser tests click, drag and draw.
 """
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -11,7 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from bokeh.core.serialization import Deserializer
+
+if TYPE_CHECKING:
+    from bokeh.model import Model
 
 __all__ = ["PANEL_ROOT", "pandas_while_importing", "prepare"]
 
@@ -20,12 +26,24 @@ PANEL_ROOT = "static/panel/"
 
 
 def prepare() -> None:
-    """Let Panel find its sheets on the site, and events their sentinel."""
+    """Let Panel find its sheets on the site, events their sentinel, and pages any of the models."""
     os.environ["PANEL_CDN_ROOT"] = PANEL_ROOT
     ffi = sys.modules.get("pyodide.ffi")
     # Newer versions of Pyodide hand JavaScript's null over as this; ours hands over None.
     if ffi is not None and not hasattr(ffi, "jsnull"):
         vars(ffi)["jsnull"] = object()
+    Deserializer._resolve_type = _resolved  # type: ignore[method-assign, assignment]
+
+
+_resolve_type = Deserializer._resolve_type
+
+
+def _resolved(self: Deserializer, name: str) -> "type[Model]":
+    """Return the class of a model that the page made: here it may be none yet, but for this."""
+    module, _, plain = name.rpartition(".")
+    if not module or module.startswith("panel.models."):
+        getattr(importlib.import_module(module or "bokeh.models"), plain, None)
+    return _resolve_type(self, name)
 
 
 @contextmanager
