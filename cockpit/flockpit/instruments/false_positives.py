@@ -3,12 +3,11 @@
 from typing import ClassVar
 
 import numpy as np
-from bokeh.models import Line
 from numpy.typing import NDArray
 
-from flockpit.instruments.base import Columns, Headline, Layer, Number
-from flockpit.instruments.figures import Scale, add_text, nice_scale, sample_ticks, set_scale, short
-from flockpit.instruments.strip import Strip, of_beside, while_recorded
+from flockpit.instruments.base import Columns, Headline, Number
+from flockpit.instruments.figures import Scale, nice_scale, sample_ticks, short
+from flockpit.instruments.strip import LinePair
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
@@ -74,29 +73,16 @@ def _scale(view: DeckView) -> Scale:
     return nice_scale(float(columns(view)["every"].max(initial=0.0)), 2)
 
 
-class FalsePositives(Strip):
+class FalsePositives(LinePair):
     """How often the detector is wrong."""
 
     name: ClassVar[str] = "false-positives"
 
     def __init__(self, axis: TimeAxis, theme: Theme = "dark") -> None:
-        layers = {
-            "lines": Layer(columns, while_recorded),
-            "labels": Layer(label_columns, while_recorded),
-            "beside": of_beside(columns, "every"),
-        }
-        super().__init__(axis, layers, nice_scale(1.0), theme)
-        source = self.sources["lines"]
-        every = Line(x="x", y="every", line_width=2)
-        self.figure.add_glyph(source, self.paint(every, line_color="dead"))
-        fit = Line(x="x", y="healthy", line_width=1.5, line_dash=[5, 4])
-        self.figure.add_glyph(source, self.paint(fit, line_color="text2"))
-        add_text(
-            self.figure, self.paint, self.sources["labels"], "text2",
-            text_align={"value": "right"},
+        super().__init__(
+            axis, columns=columns, labels=label_columns, scale=_scale,
+            tokens={"every": "dead", "healthy": "text2"}, first=nice_scale(1.0), theme=theme,
         )  # fmt: skip
-        self.draw_beside()
-        self.view = self.compose(self.figure)
 
     def headline(self, view: DeckView) -> Headline:
         """Return both rates up to the playhead."""
@@ -108,11 +94,6 @@ class FalsePositives(Strip):
                 Number(rough(healthy), "at healthy", "" if healthy else "none"),
             ),
         )
-
-    def update(self, view: DeckView) -> None:
-        """Show a view."""
-        set_scale(self.figure, _scale(view))
-        super().update(view)
 
     def empty(self, view: DeckView) -> str:
         """Return what would fill the figure."""

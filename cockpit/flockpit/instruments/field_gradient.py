@@ -3,11 +3,10 @@
 from typing import ClassVar
 
 import numpy as np
-from bokeh.models import Line
 
-from flockpit.instruments.base import Columns, Headline, Layer, Number
-from flockpit.instruments.figures import Scale, add_text, nice_scale, sample_ticks, set_scale
-from flockpit.instruments.strip import Strip, of_beside, while_recorded
+from flockpit.instruments.base import Columns, Headline, Number
+from flockpit.instruments.figures import Scale, nice_scale, sample_ticks
+from flockpit.instruments.strip import LinePair
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
@@ -72,29 +71,17 @@ def side_difference(view: DeckView) -> float | None:
     return means[0] - means[1] if len(means) == 2 else None
 
 
-class FieldGradient(Strip):
+class FieldGradient(LinePair):
     """Mean load and steepest gradient over time."""
 
     name: ClassVar[str] = "field"
 
     def __init__(self, axis: TimeAxis, theme: Theme = "dark") -> None:
-        layers = {
-            "lines": Layer(columns, while_recorded),
-            "labels": Layer(label_columns, while_recorded),
-            "beside": of_beside(columns, "mean"),
-        }
-        super().__init__(axis, layers, nice_scale(0.75, 3, least=0.75), theme)
-        source = self.sources["lines"]
-        mean = Line(x="x", y="mean", line_width=2)
-        self.figure.add_glyph(source, self.paint(mean, line_color="side-a"))
-        slope = Line(x="x", y="slope", line_width=1.5, line_dash=[5, 4])
-        self.figure.add_glyph(source, self.paint(slope, line_color="text3"))
-        add_text(
-            self.figure, self.paint, self.sources["labels"], "text2",
-            text_align={"value": "right"},
+        super().__init__(
+            axis, columns=columns, labels=label_columns, scale=_scale,
+            tokens={"mean": "side-a", "slope": "text3"},
+            first=nice_scale(0.75, 3, least=0.75), theme=theme,
         )  # fmt: skip
-        self.draw_beside()
-        self.view = self.compose(self.figure)
 
     def headline(self, view: DeckView) -> Headline:
         """Return what parts the two sides, or the mean, and the steepest slope."""
@@ -106,8 +93,3 @@ class FieldGradient(Strip):
             first = Number(f"{sign}{abs(difference):.2f}", f"A {MINUS} B")
         slope = Number(f"{view.latest(_SLOPE) / _ONE:.2f}", "slope")
         return Headline("Field and gradient", (first, slope))
-
-    def update(self, view: DeckView) -> None:
-        """Show a view."""
-        set_scale(self.figure, _scale(view))
-        super().update(view)

@@ -1,4 +1,4 @@
-"""A figure over time: one of several that share an axis, a playhead and a veil."""
+"""Figures over time: they share an axis, a playhead and a veil."""
 
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from bokeh.models import Line
 
 from flockpit.instruments.base import Columns, Figure, Layer
-from flockpit.instruments.figures import Scale, add_text
+from flockpit.instruments.figures import Scale, add_text, set_scale
 from flockpit.instruments.time_axis import TimeAxis
 from flockpit.instruments.view import DeckView
-from flockpit.look.tokens import Theme
+from flockpit.look.tokens import DASHES, Theme
 
-__all__ = ["Strip", "of_beside", "while_recorded"]
+__all__ = ["LinePair", "Strip", "of_beside", "while_recorded"]
 
 
 def while_recorded(view: DeckView) -> Hashable:
@@ -80,3 +80,54 @@ class Strip(Figure):
 
     def _empty_key(self, view: DeckView) -> Hashable:
         return self.empty(view), view.length, self.figure.y_range.end
+
+
+class LinePair(Strip):
+    """Two lines over the recorded run: a full one and a dashed one, their names at the right edge.
+
+    Of a branch that is compared the full one is drawn.
+
+    Args:
+        axis: the axis.
+        columns: gives x and both lines.
+        labels: gives the names of the lines: x, y, text.
+        tokens: the columns of both lines and their colours, the full line first.
+        scale: gives the values that the figure shows.
+        first: values until something is shown.
+        theme: to begin with.
+    """
+
+    def __init__(
+        self,
+        axis: TimeAxis,
+        *,
+        columns: Callable[[DeckView], Columns],
+        labels: Callable[[DeckView], Columns],
+        tokens: Mapping[str, str],
+        scale: Callable[[DeckView], Scale],
+        first: Scale,
+        theme: Theme = "dark",
+    ) -> None:
+        full, dashed = tokens
+        layers = {
+            "lines": Layer(columns, while_recorded),
+            "labels": Layer(labels, while_recorded),
+            "beside": of_beside(columns, full),
+        }
+        super().__init__(axis, layers, first, theme)
+        self._scale = scale
+        for name, width, dash in ((full, 2.0, ()), (dashed, 1.5, DASHES["threshold"])):
+            line = Line(x="x", y=name, line_width=width, line_dash=list(dash))
+            self.paint(line, line_color=tokens[name])
+            self.figure.add_glyph(self.sources["lines"], line)
+        add_text(
+            self.figure, self.paint, self.sources["labels"], "text2",
+            text_align={"value": "right"},
+        )  # fmt: skip
+        self.draw_beside()
+        self.view = self.compose(self.figure)
+
+    def update(self, view: DeckView) -> None:
+        """Show a view."""
+        set_scale(self.figure, self._scale(view))
+        super().update(view)
