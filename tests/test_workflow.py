@@ -1,4 +1,4 @@
-"""The workflow that publishes the site: what it may do, and that it does what `make site` writes."""
+"""The workflow that publishes the site: what it may do, and that it takes what `make` writes."""
 
 import re
 from pathlib import Path

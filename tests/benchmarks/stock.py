@@ -20,8 +20,6 @@ from flockwasm.runtime import PackageIndex
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 APP = """
-import os
-os.environ["PANEL_CDN_ROOT"] = "static/panel/"
 import panel as pn
 from flockpit.app import begin
 from flockpit.page import Cockpit
@@ -29,6 +27,9 @@ from flockpit.page import Cockpit
 pn.extension()
 Cockpit(begin({}), "dark").view.servable(title="flockpit")
 """
+FIRST = r"import asyncio\n\nfrom panel.io.pyodide"
+ROOT = r"import os\nos.environ['PANEL_CDN_ROOT'] = 'static/panel/'\n"
+"""Where sheets come from is settled when Panel is imported, which is before the app begins."""
 PURE = (
     "bokeh", "certifi", "charset-normalizer", "idna", "jinja2", "linkify-it-py", "markdown",
     "markdown-it-py", "markupsafe", "mdit-py-plugins", "mdurl", "narwhals", "panel", "param",
@@ -78,6 +79,12 @@ def build(out):
             text = re.sub(pattern, place, text)
         # A worker resolves addresses against its own, but a module it imports must say so.
         text = text.replace('from "pyodide/', 'from "./pyodide/')
+        if path.suffix == ".js":
+            if FIRST not in text:
+                raise SiteError(
+                    "panel convert writes another worker: it no longer imports Panel so"
+                )
+            text = text.replace(FIRST, ROOT + FIRST)
         path.write_text(text)
 
 
