@@ -265,6 +265,8 @@ function listen() {
   document.addEventListener("dragover", (event) => event.preventDefault())
   document.addEventListener("drop", onDrop)
   addEventListener("resize", onResize)
+  // A page that is put together bit by bit says when all of it is there.
+  document.addEventListener("flockpit:shown", reveal)
 }
 
 // Components link their sheets; the page shows once all of them are there.
@@ -318,7 +320,7 @@ function look() {
   for (const doc of window.Bokeh?.documents ?? []) {
     if (bridges.has(doc)) continue
     const model = doc.get_model_by_name(NAME)
-    if (!model) continue
+    if (!model || ![...window.Bokeh.index.roots].length) continue
     const bridge = new Bridge(model, doc)
     bridges.set(doc, bridge)
     spareSheets()

@@ -1,7 +1,7 @@
 """The cockpit as an app: for `panel serve`, for `flockpit serve`, and in a notebook."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import panel as pn
@@ -16,7 +16,7 @@ from flockpit.look.widgets import words as safe
 from flockpit.page import Cockpit
 from flockpit.session import Failure, Session, sentence
 
-__all__ = ["FIRST", "SCENARIO_FILE", "begin", "cockpit", "first_tick", "page", "serve"]
+__all__ = ["FIRST", "SCENARIO_FILE", "begin", "cockpit", "first_tick", "go_to", "page", "serve"]
 
 FIRST = "split-brain"
 """The scenario that a page opens with."""
@@ -37,12 +37,24 @@ def begin(query: Mapping[str, str], *, file: str | None = None) -> Session:
     refusals: list[str] = []
     scenario = _scenario(query, file, refusals)
     session = Session(scenario, seed=_seed(query, refusals))
-    session.record_ahead(first_tick(scenario))
+    _enter(session, query, refusals)
+    return session
+
+
+def go_to(session: Session, query: Mapping[str, str]) -> None:
+    """Let a session that has begun go to what an address asks for, as `begin` would."""
+    refusals: list[str] = []
+    scenario = _scenario(query, None, refusals)
+    session.load(scenario, seed=_seed(query, refusals))
+    _enter(session, query, refusals)
+
+
+def _enter(session: Session, query: Mapping[str, str], refusals: Sequence[str]) -> None:
+    session.record_ahead(first_tick(session.scenario))
     if "run" in query:
         session.open(query["run"])
     elif refusals:
         session.say(" ".join(refusals), refused=True)
-    return session
 
 
 def _scenario(query: Mapping[str, str], file: str | None, refusals: list[str]) -> Scenario:

@@ -1,6 +1,7 @@
 """The whole page: a session, its deck, the bridge to the browser and the task that moves them."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +18,7 @@ from flockpit.controls.overlays import Overlays
 from flockpit.controls.transport import Transport
 from flockpit.decks.barrier import BarrierDeck
 from flockpit.decks.curl import CurlDeck
-from flockpit.decks.deck import Deck
+from flockpit.decks.deck import Deck, is_wide
 from flockpit.decks.flock import FlockDeck
 from flockpit.decks.opening import DECKS, deck_for, deck_of
 from flockpit.exports import RunRecord
@@ -47,23 +48,32 @@ class Cockpit:
         session: what it shows.
         theme: to begin with.
         framed: whether it is shown inside another page, as in a notebook.
+        extent: width and height of the page in pixels, if they are known before it tells them.
 
     Attributes:
         view: the page's one component.
     """
 
-    def __init__(self, session: Session, theme: Theme = "dark", *, framed: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        theme: Theme = "dark",
+        *,
+        framed: bool = False,
+        extent: tuple[int, int] | None = None,
+    ) -> None:
         self.session = session
         self.framed = framed
         self.theme: Theme = theme
-        join_small_arrays()
+        if sys.platform != "emscripten":
+            join_small_arrays()
         self.link = Link()
         self.pacer = Pacer(session, self)
         self.link.on_painted = self.pacer.painted
         self.verbs = self._verbs()
         self.overlays = Overlays(session)
         self.transport = Transport(session, self.verbs, lambda: self.pacer.frames_per_second)
-        self._extent: tuple[int, int] | None = None
+        self._extent = extent
         self.decks: dict[str, Deck] = {}
         self._scenario, self._toured = session.scenario, session.stop
         self.deck = self._made(deck_for(session.scenario))
@@ -81,7 +91,13 @@ class Cockpit:
         self._doc: Document | None = pn.state.curdoc
         self._moved = (-1, 0.0)
         self._owed = False
+        self.arrive()
         self._update()
+
+    def arrive(self) -> None:
+        """Show the deck that the run is for, and on it what its tour looks at at this tick."""
+        self._follow()
+        self.deck.arrive()
 
     # ------------------------------------------------------------------ what can be done
 
@@ -194,11 +210,9 @@ class Cockpit:
     def _made(self, name: str) -> Deck:
         """Return a deck, made when it is first needed."""
         if name not in self.decks:
-            wide = not self.framed
+            wide = is_wide(*self._extent) if self._extent is not None else not self.framed
             make = _MADE[name]
             self.decks[name] = make(self.session, self.overlays.view, self.theme, wide=wide)
-            if self._extent is not None:
-                self.decks[name].resize(*self._extent)
         return self.decks[name]
 
     def open_deck(self, name: str) -> Deck:

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
+from flockpit.app import FIRST, first_tick
 from flockpit.session import Session
 from flockwasm.bundle import BUNDLE, PACKED
 from flockwasm.inside.parity import CAMPAIGN, recorded
@@ -195,13 +196,14 @@ def test_the_next_start_goes_on_from_memory_if_that_is_whole(page, shelf):
     visitor = Visitor(page, shelf.url)
     visitor.open()
     assert page.evaluate(ENTERED, "cockpit")
-    tick = visitor.tick
+    tick = first_tick(Scenario.load(FIRST))
+    visitor.at_tick(tick)
     kept = "html[data-memory=kept]"
     page.wait_for_selector(kept, state="attached", timeout=BOOT_MS)
 
     visitor.open()
     assert not page.evaluate(ENTERED, "cockpit"), "nothing is imported anew"
-    assert visitor.tick == tick
+    visitor.at_tick(tick)
     foot = page.locator("#same")
     expect(foot).to_have_text(f"tick {tick}: identical to native", timeout=STEP_MS)
     visitor.choose(CALM)
@@ -279,6 +281,34 @@ def test_a_scenario_runs_in_the_browser_as_it_does_natively(bare, name):
     found = compare(name, recorded(name), bare.evaluate(RECORD, name))
     assert found.exact is None, f"digests differ by tick {found.exact}"
     assert found.largest <= TOLERANCE, found
+
+
+WRITE = """
+async ({path, extent}) => {
+    const worker = new Worker("worker.js", {type: "module"})
+    const site = await (await fetch("boot/site.json")).json()
+    const shipped = await (await fetch(path)).json()
+    return new Promise((done, failed) => {
+        worker.onmessage = ({data}) => {
+            if (data.kind === "written") done({shipped, site, ...data})
+            if (data.kind === "failure") failed(new Error(data.reason + data.trace))
+        }
+        worker.postMessage({kind: "document", site, extent})
+    })
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "extent"), [("boot/wide.json", [1920, 1080]), ("boot/narrow.json", [1280, 800])]
+)
+def test_the_document_that_came_with_the_site_is_the_one_that_python_makes(bare, path, extent):
+    found = bare.evaluate(WRITE, {"path": path, "extent": extent})
+    assert found["models"] == found["shipped"]["models"]
+    assert found["models"] in [made["models"] for made in found["site"]["documents"]]
+    made = json.loads(found["text"])
+    assert made["root"] == found["shipped"]["root"]
+    assert json.loads(made["doc"]) == json.loads(found["shipped"]["doc"])
 
 
 # ---------------------------------------------------------------- what goes wrong

@@ -10,7 +10,9 @@ from typing import Any
 
 from flockcore.scenario import Scenario
 from flockpit.app import first_tick
+from flockpit.decks.deck import HIGH, WIDE
 from flockwasm import bundle, recorded
+from flockwasm.document import document
 from flockwasm.errors import SiteError
 from flockwasm.inside.standins import PANEL_ROOT
 from flockwasm.official import repacked_numpy, repacked_stdlib
@@ -24,6 +26,8 @@ IMPORTS = 562
 _SHELL = Path(__file__).parent / "shell"
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _BOOT = ("boot.css", "boot.js", "image.js", "recording.js")
+_DOCUMENTS = {"wide": (WIDE, HIGH), "narrow": (0, 0)}
+"""The page's first documents, and the least width and height in pixels that each is for."""
 _BOKEH = ("bokeh.min.js", "bokeh-widgets.min.js")
 
 
@@ -121,6 +125,8 @@ def _looks() -> dict[str, bytes]:
     files[f"{extension}/js/cockpit.js"] = (_ASSETS / "js" / "cockpit.js").read_bytes()
     shown = {name: first_tick(Scenario.load(name)) for name in Scenario.names()}
     files["boot/recording.json"] = _dump(recorded.recording())
+    for name, least in _DOCUMENTS.items():
+        files[f"boot/{name}.json"] = _dump(document(*least))
     files["boot/digests.json"] = recorded.kept_digests(shown, cache_folder())
     return files
 
@@ -174,15 +180,26 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
             for path, phase in _PHASES.items()
         ],
         "archives": {"numpy": f"pyodide/{NUMPY.name}", "ours": f"pyodide/{bundle.BUNDLE}"},
-        "scripts": [
-            {"path": path, "sha256": b64encode(sha256(files[path]).digest()).decode()}
-            for path in scripts
-        ],
+        "scripts": [{"path": path, "sha256": _base64(files[path])} for path in scripts],
         "page_bytes": sum(
             len(data) for path, data in files.items() if not path.startswith("pyodide/")
         ),
         "imports": IMPORTS,
+        "documents": [
+            {
+                "path": f"boot/{name}.json",
+                "sha256": _base64(files[f"boot/{name}.json"]),
+                "models": json.loads(files[f"boot/{name}.json"])["models"],
+                "least": least,
+            }
+            for name, least in _DOCUMENTS.items()
+        ],
     }
+
+
+def _base64(data: bytes) -> str:
+    """The hash of a file as a page wants it for a check of what it fetches."""
+    return b64encode(sha256(data).digest()).decode()
 
 
 def _service_worker(files: dict[str, bytes], memory: str) -> bytes:

@@ -24,14 +24,15 @@ from flockpit.look.tokens import Theme
 from flockpit.look.widgets import box, html
 from flockpit.session import Session
 
-__all__ = ["Deck", "is_wide"]
+__all__ = ["HIGH", "WIDE", "Deck", "is_wide"]
 
-_WIDE, _HIGH = 1600, 940
+WIDE, HIGH = 1600, 940
+"""Pixels from which on a page has room for everything side by side; the sheets ask the same."""
 
 
 def is_wide(width: float, height: float) -> bool:
-    """Return whether a page has room for everything side by side; the sheets ask the same."""
-    return width >= _WIDE and height >= _HIGH
+    """Return whether a page has room for everything side by side."""
+    return width >= WIDE and height >= HIGH
 
 
 class Deck(ABC):
@@ -152,6 +153,9 @@ class Deck(ABC):
     @abstractmethod
     def _focus(self, stop: TourStop) -> None:
         """Look at the node and the card to which a stop of the tour points."""
+
+    def arrive(self) -> None:  # noqa: B027 - a deck may have nothing to look at
+        """Look where the tour does at the tick at which a run is opened."""
 
     def keep_still(self, still: bool) -> None:  # noqa: B027 - a deck may have nothing that moves
         """Take whether the person wants less motion."""

@@ -56,7 +56,6 @@ class FlockDeck(Deck):
             "Compare": self._slot(Compare()),
         }
         self._duo = self._box(classes=("duo",))
-        self._look_where_the_tour_does()
         return {
             **{slot.instrument.name: self._turn_of(slot) for slot in self._cards.values()},
             "inspector": self._inspector.update,
@@ -103,8 +102,8 @@ class FlockDeck(Deck):
 
     # ------------------------------------------------------------------ choosing
 
-    def _look_where_the_tour_does(self) -> None:
-        """Begin with the node that the tour looks at here, if it has a stop at this tick."""
+    def arrive(self) -> None:
+        """Look at the node that the tour looks at here, if it has a stop at this tick."""
         for stop in self.session.scenario.tour:
             if stop.tick == self.session.tick and stop.focus is not None:
                 self.select((stop.focus,))

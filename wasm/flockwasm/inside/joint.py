@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bokeh.core.json_encoder import serialize_json
-from bokeh.core.serialization import Buffer, Serialized, Serializer
+from bokeh.core.property.wrappers import PropertyValueSet
+from bokeh.core.serialization import Buffer, Ref, Serialized, Serializer
 from bokeh.core.types import ID
 from bokeh.document import Document
 from bokeh.document.events import DocumentChangedEvent, DocumentPatchedEvent
+from bokeh.document.models import DocumentModelManager
+from bokeh.model import Model
 
 __all__ = ["Joint", "written"]
 
@@ -25,9 +28,40 @@ type Post = Callable[[str, Sequence[str], Sequence[bytes]], object]
 
 def written(doc: Document) -> str:
     """Return a document as JSON, for a page that has nothing of it yet."""
-    made = serialize_json(doc.to_json(deferred=False))
+    # The order in a set depends on the machine, and this is to be the same on each.
+    Serializer._encoders[PropertyValueSet] = _encoded_set
+    made = doc.to_json(deferred=False)
+    # A page defines what is in the document; which classes there are besides tells of imports.
+    used = {type(model).__qualified_model__ for model in doc.models}
+    made["defs"] = [one for one in made.get("defs", []) if one["name"] in used]
     doc.models.flush_synced()
-    return made
+    return serialize_json(made)
+
+
+def _encoded_set(values: set[str], serializer: Serializer) -> Any:  # noqa: ANN401
+    return {"type": "set", "entries": serializer._encode_list(sorted(values))}
+
+
+class _Writer(Serializer):
+    """Writes models that the page has as their ids, without a list of all of them for each patch.
+
+    Args:
+        models: of the document.
+    """
+
+    def __init__(self, models: DocumentModelManager) -> None:
+        super().__init__()
+        self._models = models
+
+    def get_ref(self, obj: Any) -> Ref | None:  # noqa: ANN401
+        ref = super().get_ref(obj)
+        if ref is None and isinstance(obj, Model) and self._has(obj):
+            return obj.ref
+        return ref
+
+    def _has(self, model: Model) -> bool:
+        models = self._models
+        return models.get_by_id(model.id) is model and model not in models._new_models
 
 
 class Joint:
@@ -65,7 +99,7 @@ class Joint:
 
     def _flush(self) -> None:
         events, self._events = self._events, []
-        serializer = Serializer(references=self._doc.models.synced_references)
+        serializer = _Writer(self._doc.models)
         content = {"events": serializer.encode(events)}
         self._doc.models.flush_synced(lambda model: not serializer.has_ref(model))
         buffers = serializer.buffers

@@ -16,11 +16,20 @@ __all__ = ["connect", "imported", "start", "worker"]
 _WORKERS: "list[Worker]" = []
 
 
-def start(digests: str) -> None:
-    """Import the cockpit, and make what the page talks to; see `Worker`."""
+def start(digests: str, *, quick: bool = True) -> None:
+    """Import the cockpit, and make what the page talks to; see `Worker`.
+
+    Args:
+        digests: of each scenario, as JSON.
+        quick: let Bokeh remember what it works out.
+    """
     prepare()
     with pandas_while_importing():
         import panel  # noqa: F401
+    if quick:
+        from flockwasm.inside.remembered import remember
+
+        remember()
     from flockwasm.inside.worker import Worker
 
     _WORKERS[:] = [Worker(digests)]

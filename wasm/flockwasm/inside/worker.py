@@ -5,17 +5,18 @@ import json
 import time
 import traceback
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import panel as pn
+import param
 from bokeh.document import Document
 from bokeh.io.doc import set_curdoc
 
 from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
-from flockpit.app import FIRST, begin, first_tick
+from flockpit.app import FIRST, first_tick, go_to
 from flockpit.exports import engine_version
-from flockpit.look.tokens import theme_of
 from flockpit.page import Cockpit
 from flockpit.session import Session
 from flockwasm.inside.joint import Joint, Post, written
@@ -60,39 +61,60 @@ class Worker:
         """
         self._tell, self._post = tell, post
 
-    def begin(self, query: str) -> str:
-        """Begin the run that the page's address asks for.
+    def begin(self, width: int, height: int) -> str:
+        """Make the cockpit, with the first scenario at its beginning.
 
         Args:
-            query: of the address, as JSON.
+            width: of the page in pixels.
+            height: of the page in pixels.
 
         Returns:
-            The document and the id of its root, as JSON.
+            A digest of the document's models. Whoever has a document of the same digest needs no
+            other.
         """
-        asked: dict[str, str] = json.loads(query)
-        if self._cockpit is not None:
-            # A memory that was kept has another run in it.
-            self._doc = Document()
+        # Panel numbers what has no name: what was made by imports does not count.
+        param.parameterized.object_count = 0
         set_curdoc(self._doc)
         pn.state.curdoc = self._doc
         self._doc.hold()
-        session = Session(Scenario.load(FIRST)) if self._plain(asked) else begin(asked)
-        self._cockpit = Cockpit(session, theme_of(asked.get("theme")))
+        self._cockpit = Cockpit(Session(Scenario.load(FIRST)), extent=(width, height))
         self._cockpit.view.server_doc(self._doc, title="flockpit", location=False)
-        (root,) = self._doc.roots
         pn.state._loaded[self._doc] = pn.state._connected[self._doc] = True
-        return json.dumps({"doc": written(self._doc), "root": root.id, **self._about()})
+        # The page will have all of this, from here or with the site.
+        self._doc.models.flush_synced()
+        self._doc.callbacks._held_events.clear()
+        models = sorted(f"{model.id} {type(model).__qualname__}" for model in self._doc.models)
+        return sha256("\n".join(models).encode()).hexdigest()
 
-    @staticmethod
-    def _plain(asked: dict[str, str]) -> bool:
-        """Whether the address asks for nothing in particular."""
-        return not {"run", "scenario", "seed"} & asked.keys()
+    def document(self) -> str:
+        """Return the document and the id of its root, as JSON."""
+        (root,) = self._doc.roots
+        return json.dumps({"doc": written(self._doc), "root": root.id})
 
-    def run_ahead(self) -> None:
-        """Go to the tick at which the first scenario is opened, while the page builds itself."""
+    def go_to(self, query: str) -> str:
+        """Go to the run that the page's address asks for.
+
+        Args:
+            query: of the address, as JSON; what it asks for besides a run is not looked at.
+
+        Returns:
+            What there is to see, as JSON.
+        """
         assert self._cockpit is not None
         session = self._cockpit.session
-        session.record_ahead(first_tick(session.scenario))
+        asked: dict[str, str] = json.loads(query)
+        if {"run", "scenario", "seed"} & asked.keys():
+            go_to(session, asked)
+        elif not session.tick:
+            session.record_ahead(first_tick(session.scenario))
+        self._cockpit.arrive()
+        return json.dumps(
+            {
+                "version": engine_version(),
+                "nodes": session.scenario.nodes,
+                "tick": session.tick,
+            }
+        )
 
     def shown(self) -> None:
         """Begin to move: the page shows the document."""
@@ -116,15 +138,6 @@ class Worker:
             self._cockpit.session.fail("answering the page", error)
 
     # ------------------------------------------------------------------ what the page keeps
-
-    def _about(self) -> dict[str, Any]:
-        assert self._cockpit is not None
-        session = self._cockpit.session
-        return {
-            "version": engine_version(),
-            "nodes": session.scenario.nodes,
-            "tick": session.tick,
-        }
 
     async def _keep(self) -> None:
         """Give the page what it needs to go on after this worker is gone."""

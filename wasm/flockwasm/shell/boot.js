@@ -231,34 +231,50 @@ function written(patch) {
   return {text, buffers}
 }
 
-async function show(made) {
-  const {doc, root} = JSON.parse(made)
+async function show({doc, models}) {
   await scripts
   for (const view of [...window.Bokeh.index.roots]) view.remove()
   window.Bokeh.documents.splice(0)
   find("cockpit").replaceChildren()
-  const place = document.createElement("div")
-  place.id = `root-${root}`
-  find("cockpit").append(place)
-  const item = {docid: "flockpit", roots: {[root]: place.id}, root_ids: [root]}
-  const [views] = await window.Bokeh.embed.embed_items({flockpit: JSON.parse(doc)}, [item])
-  const [view] = [...views.roots.values?.() ?? views.roots]
-  half = new Half(view.model.document, worker)
-  shown = made
+  const place = find("cockpit").appendChild(document.createElement("div"))
+  const {embed} = window.Bokeh
+  const {Document} = window.Bokeh.require("document")
+  const made = Document.from_json(JSON.parse(doc))
+  half = new Half(made, worker)
+  const [page] = made.roots()
+  made._push_all_models_freeze()
+  const parts = taken(page, 3)
+  await breath()
+  await embed.add_document_standalone(made, place, [place])
+  for (const {box, children} of parts) {
+    for (const count of children.keys()) {
+      await breath()
+      box.setv({children: children.slice(0, count + 1)}, {sync: false})
+    }
+  }
+  await breath()
+  made._pop_all_models_freeze()
+  shown = models
+  document.dispatchEvent(new CustomEvent("flockpit:shown"))
 }
 
-// The document that was kept with Python's memory, while the worker finds the latter.
-async function showEarly() {
-  if (["run", "scenario", "seed"].some((name) => name in query) || !window.caches) return
-  const store = `flockpit-memory-${site.version}`
-  if (!(await caches.has(store))) return
-  const state = await (await caches.open(store)).match("memory/state.json")
-  const {made} = state ? await state.json() : {}
-  if (made && !live && shown === null) await show(made)
+// What lies in the boxes of a page, which are left empty: filled one by one, the page is never
+// busy for long.
+function taken(box, depth) {
+  const children = box.children ?? []
+  if (!depth || !children.length) return []
+  box.setv({children: []}, {silent: true})
+  return [{box, children}, ...children.flatMap((child) => taken(child, depth - 1))]
+}
+
+function breath() {
+  return new Promise((done) => setTimeout(done))
 }
 
 // ------------------------------------------------------------------ the worker
 
+// The first one starts while the list of files is still on its way.
+let spare = new Worker("worker.js", {type: "module"})
 let worker = null
 let half = null
 let pinging = 0
@@ -281,12 +297,13 @@ const HANDLERS = {
   progress({phase, done, total}) {
     progress.count(phase, done, total)
   },
-  async document({made}) {
-    const {version, nodes} = JSON.parse(made)
+  async document({about, models, written}) {
+    const {version, nodes} = JSON.parse(about)
     progress.count("tick", 1, nodes)
     find("engine").textContent = `flockpit ${version}`
     await early
-    if (shown !== made) await show(made)
+    if (written) await show({...JSON.parse(written), models})
+    else if (shown !== models) await show(await shipped((made) => made.models === models))
     half.worker = worker
     worker.postMessage({kind: "shown"})
     half.idle()
@@ -331,7 +348,8 @@ function launch(asked) {
   live = false
   progress = new Progress()
   progress.count("page", site.page_bytes, site.page_bytes)
-  worker = new Worker("worker.js", {type: "module"})
+  worker = spare ?? new Worker("worker.js", {type: "module"})
+  spare = null
   const mine = worker
   worker.addEventListener("message", async ({data}) => {
     if (mine !== worker) return
@@ -350,7 +368,7 @@ function launch(asked) {
     if (live) restart(event.message || "its script stopped")
     else fail(event.message || "worker.js is missing or damaged.", "", ADVICE)
   })
-  worker.postMessage({kind: "start", site, query: asked})
+  worker.postMessage({kind: "start", site, query: asked, extent: [innerWidth, innerHeight]})
 }
 
 function began() {
@@ -426,6 +444,17 @@ async function json(path) {
   return response.json()
 }
 
+// A document that came with the site.
+async function shipped(fits) {
+  const {path, sha256} = site.documents.find(fits)
+  try {
+    const response = await fetch(path, {integrity: `sha256-${sha256}`})
+    return await response.json()
+  } catch {
+    throw new Error(`${path} is missing or damaged.`)
+  }
+}
+
 async function start() {
   const asked = new URLSearchParams(location.search).get("theme")
   const light = asked ? asked === "light" : matchMedia("(prefers-color-scheme: light)").matches
@@ -441,11 +470,12 @@ async function start() {
   try {
     site = await json("boot/site.json")
     launch(query)
-    early = showEarly().catch(() => {})
     // After the first picture: they are a megabyte and a half of script.
     await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)))
     scripts = Promise.all(site.scripts.map(addScript))
-    await scripts
+    // What Python will make is there already: it is shown while Python is on its way.
+    early = shipped(({least: [width, height]}) => innerWidth >= width && innerHeight >= height).then(show)
+    await early
   } catch (error) {
     fail(String(error.message ?? error), error.stack)
   }

@@ -33,7 +33,8 @@ function base64(hexadecimal) {
 
 // Where the page is not served securely the browser lends no SHA-256, but checks one while fetching.
 async function answer(file) {
-  const options = self.crypto?.subtle ? {} : {integrity: `sha256-${base64(await file.hash())}`}
+  const options = {priority: file.phase === "runtime" ? "high" : "low"}
+  if (!self.crypto?.subtle) options.integrity = `sha256-${base64(await file.hash())}`
   let response
   try {
     response = await native(new URL(file.path, HERE), options)
@@ -158,23 +159,18 @@ class Loader {
 
 // ------------------------------------------------------------------ start
 
-async function start({site, query}) {
+async function start({site, query, extent}) {
   const kept = await find(site.version).catch(() => null)
   const loader = new Loader(site.files.filter((file) => !kept || !file.late))
   loader.begin()
   try {
-    await (kept ? goOn(loader, site, query, kept) : startFrom(loader, site, query))
+    await (kept ? goOn(loader, site, query, kept) : startFrom(loader, site, query, extent))
   } catch (error) {
     throw (await loader.fault()) ?? error
   }
 }
 
-// A run that nobody asked for in particular.
-function plain(query) {
-  return !["run", "scenario", "seed"].some((name) => name in query)
-}
-
-async function startFrom(loader, site, query) {
+async function startFrom(loader, site, query, extent) {
   await startPython(loader, site)
   tell("phase", {phase: "cockpit"})
   countImports(site.imports)
@@ -182,22 +178,24 @@ async function startFrom(loader, site, query) {
   const begun = python.pyimport("flockwasm.inside.start")
   begun.start(digests)
   tell("phase", {phase: "tick"})
-  const made = plain(query) ? begun.worker().begin("{}") : null
-  // The page builds itself meanwhile.
-  if (made) {
-    tell("document", {made})
-    begun.worker().run_ahead()
-  }
+  const models = begun.worker().begin(...extent)
+  // The page has it since long, built by the same code; should it not, it gets it from here.
+  const known = site.documents.some((document) => document.models === models)
+  const made = {models, written: known ? null : begun.worker().document()}
+  if (plain(query)) begun.worker().go_to("{}")
   await letGo(loader, site)
   takeImage(made)
   connect(query, made)
 }
 
+// A run that nobody asked for in particular: what is kept for the next start goes to it already.
+function plain(query) {
+  return !["run", "scenario", "seed"].some((name) => name in query)
+}
+
 function connect(query, made) {
   cockpit = python.pyimport("flockwasm.inside.start").connect(tellJson, post)
-  if (made) return
-  tell("document", {made: cockpit.begin(JSON.stringify(query))})
-  if (plain(query)) cockpit.run_ahead()
+  tell("document", {about: cockpit.go_to(JSON.stringify(query)), ...made})
 }
 
 // Starts from what was kept of an earlier visit.
@@ -217,10 +215,9 @@ async function goOn(loader, site, query, kept) {
   }
   tell("phase", {phase: "tick"})
   late = fetchLate(site).catch((error) => console.warn(error.message))
-  const made = plain(query) ? kept.state.made : null
-  if (made) tell("document", {made})
-  else await late
-  connect(query, made)
+  // What an address asks for may need a module that nothing has needed so far.
+  if (!plain(query)) await late
+  connect(query, kept.state.made)
 }
 
 // What is imported later, and seldom is, lies in files.
@@ -373,6 +370,16 @@ const HANDLERS = {
   pace({nodes}) {
     const pace = python.pyimport("flockwasm.inside.pace")
     tell("pace", {ms: pace.tick_ms(nodes)})
+  },
+  // Checked by the tests: the document that is made here, and the one that came with the site.
+  async document({site, extent}) {
+    const loader = new Loader(site.files)
+    loader.begin()
+    await startPython(loader, site)
+    const begun = python.pyimport("flockwasm.inside.start")
+    begun.start("{}")
+    const models = begun.worker().begin(...extent)
+    tell("written", {text: begun.worker().document(), models})
   },
   // Which modules the site's own archives have given so far.
   imported() {

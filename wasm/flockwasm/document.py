@@ -1,0 +1,59 @@
+"""The page's first document, written while the site is built, before any Python runs in a browser.
+
+The worker makes the same document from the same code, model for model. The page need not wait for
+it: it shows what was written here, and the two halves are joined once the worker is there.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from flockwasm.errors import SiteError
+from flockwasm.inside.start import start, worker
+
+__all__ = ["document"]
+
+
+def document(width: int, height: int) -> dict[str, Any]:
+    """Return the document, made in a process of its own: models are numbered as they are made.
+
+    Args:
+        width: of the page in pixels.
+        height: of the page in pixels.
+
+    Returns:
+        `doc`: the document as JSON; `root`: id of its root; `models`: digest of all models.
+
+    Raises:
+        SiteError: it cannot be made.
+    """
+    made = subprocess.run(
+        [sys.executable, "-m", "flockwasm.document", str(width), str(height)],
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        raise SiteError(f"the first page cannot be made: {made.stderr.strip()[-300:]}")
+    found: dict[str, Any] = json.loads(made.stdout)
+    return found
+
+
+def _print(width: int, height: int) -> None:
+    # Without any shortcut: what the worker makes with them must be the same.
+    start("{}", quick=False)
+    import panel as pn
+
+    # As in the browser, where sheets are addresses on the site; this process does nothing else.
+    setattr(type(pn.state), "_is_pyodide", property(lambda _: True))  # noqa: B010
+    setattr(sys, "platform", "emscripten")  # noqa: B010
+    models = worker().begin(width, height)
+    made: dict[str, Any] = json.loads(worker().document())
+    print(json.dumps({**made, "models": models}))
+
+
+if __name__ == "__main__":
+    _print(*map(int, sys.argv[1:]))
