@@ -14,6 +14,10 @@ from flockcore.flock.consensus import Consensus, ConsensusOptions
 LEFT_OUT = {"own_id", "due", "next_due", "options"}
 
 type Bytes = NDArray[np.uint8]
+type Words = NDArray[np.uint64]
+
+_BLOCK = 2048
+"""States that are named at once: their words stay in the processor's cache."""
 
 
 def arrays(part: object) -> Iterator[np.ndarray]:
@@ -81,12 +85,19 @@ class Space:
 
     def explore(self, start: States, expand: Callable[[States], Iterator[States]]) -> int:
         """Count the states reachable from ``start``; ``expand`` yields what each action makes."""
-        seen = np.zeros(0, np.dtype([("a", np.uint64), ("b", np.uint64)]))
+        seen, checks = np.zeros((2, 0), np.uint64)
         frontier = start.pack()
         while len(frontier):
-            names, first = np.unique(_names(frontier), return_index=True)
-            new = ~np.isin(names, seen, assume_unique=True)
-            frontier, seen = frontier[first[new]], np.sort(np.concatenate([seen, names[new]]))
+            names, frontier = _distinct(*_names(frontier), frontier)
+            place = np.searchsorted(seen, names[0])
+            known = np.zeros(len(place), np.bool_)
+            inside = place < len(seen)
+            known[inside] = seen[place[inside]] == names[0][inside]
+            _same(checks[place[known]], names[1][known])
+            place, names, frontier = place[~known], names[:, ~known], frontier[~known]
+            seen, checks = (
+                np.insert(old, place, new) for old, new in zip((seen, checks), names, strict=True)
+            )
             if not len(frontier):
                 break
             made = [each.pack() for each in expand(self.unpack(frontier)) if each.size]
@@ -94,18 +105,48 @@ class Space:
         return len(seen)
 
 
-def _names(packed: Bytes) -> np.ndarray:
-    """Name states by 128 bits."""
+def _distinct(names: Words, checks: Words, packed: Bytes) -> tuple[Words, Bytes]:
+    """Return each name once, ascending, above its check, and the states of those names."""
+    order = np.argsort(names)
+    names, checks = names[order], checks[order]
+    again = names[1:] == names[:-1]
+    _same(checks[1:][again], checks[:-1][again])
+    first = np.concatenate([[True], ~again])
+    return np.stack([names[first], checks[first]]), packed[order[first]]
+
+
+def _same(one: Words, other: Words) -> None:
+    """States of one name must be one state: 64 more bits say so."""
+    if not np.array_equal(one, other):
+        raise AssertionError("two states have one name")
+
+
+def _names(packed: Bytes) -> tuple[Words, Words]:
+    """Name states by 64 bits, and by 64 others to check these."""
     padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), np.uint8)
     padded[:, : packed.shape[1]] = packed
     words = padded.view(np.uint64)
     weights = np.random.Generator(np.random.Philox(7)).integers(
         1, 2**64, (2, words.shape[1]), dtype=np.uint64
     )
-    names = np.zeros(len(packed), np.dtype([("a", np.uint64), ("b", np.uint64)]))
-    for name, weight in zip("ab", weights, strict=True):
-        mixed = words ^ (words >> np.uint64(29))
-        mixed = (mixed + weight) * (weight | np.uint64(1))
+    # Most words are the same in all these states: they add the same to every name.
+    varies = (words != words[:1]).any(axis=0)
+    names = np.tile(_mixed(words[:1, ~varies], weights[:, ~varies]), len(words))
+    words, weights = words[:, varies], weights[:, varies]
+    for start in range(0, len(words), _BLOCK):
+        names[:, start : start + _BLOCK] += _mixed(words[start : start + _BLOCK], weights)
+    return names[0], names[1]
+
+
+def _mixed(words: Words, weights: Words) -> Words:
+    """Sum the scrambled words of each state, once for each row of weights."""
+    once = words ^ (words >> np.uint64(29))
+    sums = np.empty((len(weights), len(words)), np.uint64)
+    for total, weight in zip(sums, weights, strict=True):
+        odd = weight | np.uint64(1)
+        mixed = once + weight
+        mixed *= odd
         mixed ^= mixed >> np.uint64(32)
-        names[name] = (mixed * (weight | np.uint64(1))).sum(axis=1, dtype=np.uint64)
-    return names
+        mixed *= odd
+        mixed.sum(axis=1, dtype=np.uint64, out=total)
+    return sums

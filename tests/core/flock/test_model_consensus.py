@@ -246,11 +246,14 @@ class Soup:
 
     def sent(self, states: States, outbox: Outbox) -> None:
         """Put messages into the soup: (kind, sender id, proposer, ballot, value or result)."""
-        for i in range(outbox.size):
-            what = outbox.result if outbox.kind[i] == MessageKind.RESULT else outbox.value
-            state, node = divmod(int(outbox.sender[i]), self.nodes)
-            key = (int(outbox.proposer[i]), int(outbox.ballot[i]))
-            states.notes[state, 1] |= self.bit(int(outbox.kind[i]), node + 1, *key, int(what[i]))
+        if not outbox.size:
+            return
+        state, node = np.divmod(outbox.sender, self.nodes)
+        what = np.where(outbox.kind == MessageKind.RESULT, outbox.result, outbox.value)
+        said = np.stack([outbox.kind, node + 1, outbox.proposer, outbox.ballot, what], axis=1)
+        for message in np.unique(said, axis=0):
+            chosen = (said == message).all(axis=1)
+            states.notes[state[chosen], 1] |= self.bit(*message.tolist())
 
     def expand(self, states: States) -> Iterator[States]:
         self.check(states)
@@ -396,7 +399,10 @@ class Rivals(Soup):
         super().sent(states, outbox.take(outbox.kind != MessageKind.RESULT))
         table = states.engine.table
         keep = table.proposer == states.engine.own_id[:, None]
-        compact(table.columns(), np.arange(len(keep)), keep)
+        others = (~keep & (table.proposer > 0)).any(axis=1)
+        gaps = (keep[:, 1:] & ~keep[:, :-1]).any(axis=1)
+        rows = np.flatnonzero(others | gaps)
+        compact(table.columns(), rows, keep[rows])
 
     def wishes(self) -> tuple:
         return (Vote.YES,)
