@@ -7,7 +7,7 @@ from bokeh.document import Document
 
 import flockpit
 from flockcore.scenario import Scenario
-from flockpit.app import begin
+from flockpit.app import begin, go_to
 from flockpit.page import Cockpit
 from flockpit.session import Session
 
@@ -62,6 +62,29 @@ def test_a_bad_address_opens_a_session_that_says_what_is_wrong(query, said):
     assert session.failure is None
     session.step()
     session.advance()
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"scenario": "strict-all-straggler", "seed": "7"}, {"run": "garbage"}]
+)
+def test_a_session_that_has_begun_goes_where_another_would_begin(query):
+    there, wanted = begin({"scenario": "calm-flock"}), begin(query)
+    cockpit = Cockpit(there)
+    go_to(there, query)
+    cockpit.arrive()
+    assert there.sim.digest() == wanted.sim.digest()
+    assert there.tick == wanted.tick
+    assert there.notice == wanted.notice
+    fresh = Cockpit(wanted)
+    assert cockpit.deck.name == fresh.deck.name
+    assert cockpit.deck.choice == fresh.deck.choice
+
+
+def test_a_page_of_known_size_is_arranged_for_it_at_once():
+    session = Session(Scenario(nodes=12, ticks=300, title="Small"))
+    decks = [Cockpit(session, extent=extent).deck for extent in ((1280, 800), (1920, 1080))]
+    assert [len(deck._tabs) for deck in decks] == [1, 2]
+    assert len(Cockpit(session).deck._tabs) == 2
 
 
 def test_a_seed_in_the_address_is_taken():

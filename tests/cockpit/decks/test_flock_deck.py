@@ -10,6 +10,7 @@ from flockpit.decks.slot import Slot
 from flockpit.decks.turns import PERIOD_S, Turns
 from flockpit.instruments.view import Viewpoint
 from flockpit.look.widgets import html
+from flockpit.page import Cockpit
 from flockpit.session import Session
 
 
@@ -186,5 +187,9 @@ def test_the_tour_points_at_a_node_and_a_view():
 
 def test_the_deck_opens_where_the_tour_looks():
     stop = TourStop(tick=0, title="Start", text="Look.", focus=4)
-    deck = FlockDeck(Session(scenario(tour=(stop,))), html(""))
+    session = Session(scenario(tour=(stop,)))
+    deck = FlockDeck(session, html(""))
+    assert deck.choice.selected == ()
+    deck.arrive()
     assert deck.choice.selected == (4,)
+    assert Cockpit(session).deck.choice.selected == (4,)
