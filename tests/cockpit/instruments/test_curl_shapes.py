@@ -87,7 +87,7 @@ def test_arcs_lie_in_their_triangles_turn_the_right_way_and_keep_apart(mesh):
     sharpest = float(np.abs(turn).max(initial=0.0))
     found = shapes.arcs(places, corners, turn, sharpest, 0.5)
     for xs, ys, angle in zip(found["xs"], found["ys"], found["angle"], strict=True):
-        holding = [t for t in range(len(corners)) if _holds(places[corners[t]], xs, ys)]
+        holding = _holding(places[corners], xs, ys)
         assert holding, "an arc lies within some triangle"
         ahead = np.array([xs[-1] - xs[-2], ys[-1] - ys[-2]])
         points = np.array([-math.sin(angle), math.cos(angle)])
@@ -96,9 +96,15 @@ def test_arcs_lie_in_their_triangles_turn_the_right_way_and_keep_apart(mesh):
         assert _sense(xs, ys) in senses
 
 
-def _holds(points, xs, ys):
-    places = zip(xs.tolist(), ys.tolist(), strict=True)
-    return all(shapes.corners_at(points, np.array([[0, 1, 2]]), place) == 0 for place in places)
+def _holding(triangles, xs, ys):
+    """Triangles, of shape (t, 3, 2), that all points lie in: on one side of each of their edges."""
+    points = np.stack([xs, ys], axis=1).astype(np.float64)
+    tails = triangles.astype(np.float64)
+    ahead = np.roll(tails, -1, axis=1) - tails
+    aside = points[None, :, None, :] - tails[:, None]
+    turned = ahead[:, None, :, 0] * aside[..., 1] - ahead[:, None, :, 1] * aside[..., 0]
+    within = (turned >= 0).all(axis=2) | (turned <= 0).all(axis=2)
+    return np.flatnonzero(within.all(axis=1)).tolist()
 
 
 def _sense(xs, ys):
