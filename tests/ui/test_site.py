@@ -215,6 +215,31 @@ def test_the_next_start_goes_on_from_memory_if_that_is_whole(page, shelf):
     page.wait_for_selector(kept, state="attached", timeout=BOOT_MS)
 
 
+LOSE = """
+async (names) => {
+    for (const store of await caches.keys()) {
+        const cache = await caches.open(store)
+        for (const request of await cache.keys()) {
+            if (names.some((name) => request.url.endsWith(name))) await cache.delete(request)
+        }
+    }
+}
+"""
+
+
+def test_a_start_from_memory_lives_before_the_archives_are_there(page, shelf):
+    visitor = Visitor(page, shelf.url)
+    visitor.open()
+    page.wait_for_selector("html[data-memory=kept]", state="attached", timeout=BOOT_MS)
+    archives = ["pyodide/flockpit.zip", "pyodide/python_stdlib.zip"]
+    page.evaluate(LOSE, archives)
+    asked = len(shelf.asked)
+    with shelf.holding(*archives):
+        visitor.open()
+        visitor.at_tick(first_tick(Scenario.load(FIRST)))
+        assert {*archives} <= {*shelf.asked[asked:]}, "they are not there"
+
+
 # ---------------------------------------------------------------- links, offline, death
 
 

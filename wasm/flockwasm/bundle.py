@@ -122,8 +122,9 @@ PACKED = (*_OURS, *_THEIRS)
 _LAZILY = Wanted(
     # There at any rate.
     eager=("bokeh.core.*", "logging", "numpy", "param", "typing"),
-    # Panel's configuration and its state import each other.
-    first={"panel": ["panel.io"]},
+    # Panel's configuration and its state import each other. What runs the clock is first asked for
+    # when a start from kept memory may not have the archive yet.
+    first={"panel": ["panel.io", "panel.io.callbacks"]},
     # Each makes a class's parameters into a method's; ours add glyphs by class.
     decorators=("glyph_method", "marker_method"),
 )
