@@ -312,3 +312,24 @@ def convex_hull(points):
 
 def _turn(a, b, c):
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+class OneDeck:
+    """The desk with what only one deck has.
+
+    Attributes:
+        name: of the deck, on its tab.
+        desk: the desk.
+        page: of the browser.
+    """
+
+    name = ""
+
+    def __init__(self, desk):
+        self.desk = desk
+        self.page = desk.page
+
+    def choose(self, name):
+        """Open a preset that this deck is for."""
+        self.desk.choose(name)
+        self.desk.until(lambda: self.desk.cockpit.deck.name == self.name, "the deck is open")

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from ui.desk import OneDeck
+
 
 @pytest.fixture
 def barrier(desk):
@@ -12,10 +14,8 @@ def barrier(desk):
     return Barrier(desk)
 
 
-class Barrier:
-    def __init__(self, desk):
-        self.desk = desk
-        self.page = desk.page
+class Barrier(OneDeck):
+    name = "Barrier"
 
     @property
     def head(self):
@@ -44,8 +44,7 @@ class Barrier:
 
     def choose(self, name):
         """Open a preset that this deck is for, recorded to its end."""
-        self.desk.choose(name)
-        self.desk.until(lambda: self.desk.cockpit.deck.name == "Barrier", "the deck is open")
+        super().choose(name)
         ticks = self.desk.session.scenario.ticks
         self.desk.until(lambda: self.desk.sim.recorded_until >= ticks, "the run is recorded", 90)
         self.desk.settle()

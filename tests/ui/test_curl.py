@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from ui.desk import OneDeck
+
 STORM = ((190, 0.0), (400, 1.0), (690, 0.0), (760, 5.0), (910, 0.0))
 """Stops of the tour of curl-storm, and what the curl norm exceeds there; 0 means it is 0."""
 
@@ -16,10 +18,8 @@ def curl(desk):
     return Curl(desk)
 
 
-class Curl:
-    def __init__(self, desk):
-        self.desk = desk
-        self.page = desk.page
+class Curl(OneDeck):
+    name = "Curl"
 
     @property
     def head(self):
@@ -35,8 +35,7 @@ class Curl:
 
     def choose(self, name):
         """Open a preset that this deck is for, and wait until the mesh has its place."""
-        self.desk.choose(name)
-        self.desk.until(lambda: self.desk.cockpit.deck.name == "Curl", "the deck is open")
+        super().choose(name)
         self.stand()
 
     def stand(self):

@@ -14,10 +14,7 @@ from flockpit.instruments.view import Viewpoint
 from flockpit.look.widgets import html
 from flockpit.page import _MADE, Cockpit
 from flockpit.session import Session
-
-
-def scenario(**changes):
-    return Scenario(**{"nodes": 12, "ticks": 300, "title": "Small", "seed": 2, **changes})
+from small_flock import failed, scenario
 
 
 @pytest.fixture
@@ -32,10 +29,6 @@ def deck(session):
     made = BarrierDeck(session, html(""))
     made.update(moving=False)
     return made
-
-
-def failed(deck):
-    return [slot.failure.trace for slot in deck._slots() if slot.failure]
 
 
 def test_the_column_of_three_cards_leaves_out_what_titles_of_buttons_say(deck):

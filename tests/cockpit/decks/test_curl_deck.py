@@ -13,10 +13,7 @@ from flockpit.instruments.view import Flow, Viewpoint
 from flockpit.look.widgets import html
 from flockpit.page import Cockpit
 from flockpit.session import Session
-
-
-def scenario(**changes):
-    return Scenario(**{"nodes": 12, "ticks": 300, "title": "Small", "seed": 2, **changes})
+from small_flock import failed, scenario
 
 
 @pytest.fixture
@@ -31,10 +28,6 @@ def deck(session):
     made = CurlDeck(session, html(""))
     made.update(moving=False)
     return made
-
-
-def failed(deck):
-    return [slot.failure for slot in deck._slots() if slot.failure]
 
 
 # ---------------------------------------------------------------- the card that writes

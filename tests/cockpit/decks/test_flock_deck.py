@@ -3,7 +3,7 @@
 import pytest
 
 from flockcore.kernel.faults import Crash
-from flockcore.scenario import Scenario, TourStop
+from flockcore.scenario import TourStop
 from flockpit.decks.deck import is_wide
 from flockpit.decks.flock import FlockDeck
 from flockpit.decks.slot import Slot
@@ -12,10 +12,7 @@ from flockpit.instruments.view import Viewpoint
 from flockpit.look.widgets import html
 from flockpit.page import Cockpit
 from flockpit.session import Session
-
-
-def scenario(**changes):
-    return Scenario(**{"nodes": 12, "ticks": 300, "title": "Small", "seed": 2, **changes})
+from small_flock import scenario
 
 
 @pytest.fixture
