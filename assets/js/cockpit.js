@@ -265,8 +265,6 @@ function listen() {
   document.addEventListener("dragover", (event) => event.preventDefault())
   document.addEventListener("drop", onDrop)
   addEventListener("resize", onResize)
-  // A page that is put together bit by bit says when all of it is there.
-  document.addEventListener("flockpit:shown", reveal)
 }
 
 // Components link their sheets; the page shows once all of them are there.
@@ -316,11 +314,12 @@ function spareSheets() {
   }
 }
 
+// A page that is put together bit by bit says so; it is greeted once all of it is there.
 function look() {
   for (const doc of window.Bokeh?.documents ?? []) {
     if (bridges.has(doc)) continue
     const model = doc.get_model_by_name(NAME)
-    if (!model || ![...window.Bokeh.index.roots].length) continue
+    if (!model || document.querySelector("[data-partial]")) continue
     const bridge = new Bridge(model, doc)
     bridges.set(doc, bridge)
     spareSheets()

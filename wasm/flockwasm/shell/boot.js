@@ -235,8 +235,10 @@ async function show({doc, models}) {
   await scripts
   for (const view of [...window.Bokeh.index.roots]) view.remove()
   window.Bokeh.documents.splice(0)
-  find("cockpit").replaceChildren()
-  const place = find("cockpit").appendChild(document.createElement("div"))
+  const cockpit = find("cockpit")
+  cockpit.dataset.partial = ""
+  cockpit.replaceChildren()
+  const place = cockpit.appendChild(document.createElement("div"))
   const {embed} = window.Bokeh
   const {Document} = window.Bokeh.require("document")
   const made = Document.from_json(JSON.parse(doc))
@@ -255,7 +257,7 @@ async function show({doc, models}) {
   await breath()
   made._pop_all_models_freeze()
   shown = models
-  document.dispatchEvent(new CustomEvent("flockpit:shown"))
+  delete cockpit.dataset.partial
 }
 
 // What lies in the boxes of a page, which are left empty: filled one by one, the page is never
