@@ -136,9 +136,7 @@ def verdicts(layer: BarrierLayer) -> tuple[Verdict, ...]:
         return tuple(Verdict(name, Status.UNKNOWN, "nothing is provisioned") for name in NAMES)
     look = _Look(layer, state)
     if not look.points:
-        return tuple(
-            Verdict(name, Status.UNKNOWN, "the log is full") for name in NAMES
-        )
+        return tuple(Verdict(name, Status.UNKNOWN, "the log is full") for name in NAMES)
     return (
         look.partition(),
         look.ratchet("Ready never falls", "ready_monotone"),
