@@ -192,6 +192,8 @@ class Half {
   changed(events) {
     for (const event of events) {
       if (!event.sync) continue
+      // The first frame of the run has been painted: from now on it lives.
+      if (event.attr === "painted" && !live) began()
       if (event.model && event.attr) {
         this.waiting = this.waiting.filter(
           (other) => !(other.model === event.model && other.attr === event.attr),
@@ -245,15 +247,20 @@ async function show({doc, models}) {
   half = new Half(made, worker)
   const [page] = made.roots()
   made._push_all_models_freeze()
-  const parts = taken(page, 3)
+  const parts = taken(page, 2)
   await breath()
   await embed.add_document_standalone(made, place, [place])
+  const [view] = embed.index.roots
+  view.invalidate_layout = () => {}
   for (const {box, children} of parts) {
     for (const count of children.keys()) {
       await breath()
       box.setv({children: children.slice(0, count + 1)}, {sync: false})
     }
   }
+  await breath()
+  delete view.invalidate_layout
+  view.invalidate_layout()
   await breath()
   made._pop_all_models_freeze()
   shown = models
@@ -319,8 +326,6 @@ const HANDLERS = {
   },
   patch(message) {
     half.apply(message)
-    // The first frame of the run: from now on it lives.
-    if (!live) began()
   },
   idle() {
     half?.idle()
