@@ -21,7 +21,7 @@ FRAME_S = 1 / 30
 """Shortest time between two frames."""
 _PATIENCE_S = 1.0
 """How long the next frame waits for an unpainted one: a page in the background paints none."""
-_NAP_S = 0.004
+_NAP_S = 0.01
 """How long the run rests beside a page that paints, once it is where it should be by now."""
 _WINDOW_S = 2.0
 _SMOOTHING = 0.25
