@@ -326,7 +326,7 @@ function joinLayouts(doc) {
     view.invalidate_layout = () => {
       if (asked) return
       asked = true
-      queueMicrotask(() => {
+      requestAnimationFrame(() => {
         asked = false
         layOut()
       })

@@ -127,13 +127,16 @@ class Pacer:
             return False
         if self._behind() and self._clock() - self._last < self._frame_s:
             return False
-        self._seen = self.session.version
+        version = self.session.version
         try:
             self.page.paint()
         except Exception as error:
             if self.session.failure is None:
                 self.session.fail("painting a frame", error)
             return False
+        finally:
+            # Only now: whoever sees this may rely on the frame being numbered.
+            self._seen = version
         self._last = self._clock()
         return True
 
