@@ -314,39 +314,15 @@ function spareSheets() {
   }
 }
 
-// Whatever changes in size lets Bokeh lay the whole page out and paint it, at once and each time.
-// Once for all that changes together is enough.
-const joined = new WeakSet()
-function joinLayouts(doc) {
-  for (const view of window.Bokeh.index.roots) {
-    if (view.model.document !== doc || joined.has(view) || !view.invalidate_layout) continue
-    joined.add(view)
-    const layOut = view.invalidate_layout.bind(view)
-    let asked = false
-    view.invalidate_layout = () => {
-      if (asked) return
-      asked = true
-      requestAnimationFrame(() => {
-        asked = false
-        layOut()
-      })
-    }
-  }
-}
-
 // A page that is put together bit by bit says so; it is greeted once all of it is there.
 function look() {
   for (const doc of window.Bokeh?.documents ?? []) {
-    if (bridges.has(doc)) {
-      joinLayouts(doc)
-      continue
-    }
+    if (bridges.has(doc)) continue
     const model = doc.get_model_by_name(NAME)
     if (!model || document.querySelector("[data-partial]")) continue
     const bridge = new Bridge(model, doc)
     bridges.set(doc, bridge)
     spareSheets()
-    joinLayouts(doc)
     greet(bridge)
     requestAnimationFrame(reveal)
   }

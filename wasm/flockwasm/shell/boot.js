@@ -250,17 +250,12 @@ async function show({doc, models}) {
   const parts = taken(page, 2)
   await breath()
   await embed.add_document_standalone(made, place, [place])
-  const [view] = embed.index.roots
-  view.invalidate_layout = () => {}
   for (const {box, children} of parts) {
     for (const count of children.keys()) {
       await breath()
       box.setv({children: children.slice(0, count + 1)}, {sync: false})
     }
   }
-  await breath()
-  delete view.invalidate_layout
-  view.invalidate_layout()
   await breath()
   made._pop_all_models_freeze()
   shown = models
