@@ -266,7 +266,7 @@ def test_a_native_link_opens_offline_survives_a_dead_worker_and_says_so(page, sh
 
         page.goto(shelf.url)
         visitor.live()
-        assert visitor.tick > 0
+        visitor.at_tick(first_tick(Scenario.load(FIRST)))
     finally:
         shelf.down = False
     assert {*shelf.asked[asked:]} <= {"sw.js"}, "all else came from the browser's own store"
