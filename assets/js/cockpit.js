@@ -314,7 +314,7 @@ function spareSheets() {
   }
 }
 
-// A page that is put together bit by bit says so; it is greeted once all of it is there.
+// A page that is still being put together says so; it is greeted once all of it is there.
 function look() {
   for (const doc of window.Bokeh?.documents ?? []) {
     if (bridges.has(doc)) continue

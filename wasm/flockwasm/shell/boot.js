@@ -245,34 +245,9 @@ async function show({doc, models}) {
   const {Document} = window.Bokeh.require("document")
   const made = Document.from_json(JSON.parse(doc))
   half = new Half(made, worker)
-  const [page] = made.roots()
-  made._push_all_models_freeze()
-  const parts = taken(page, 2)
-  await breath()
   await embed.add_document_standalone(made, place, [place])
-  for (const {box, children} of parts) {
-    for (const count of children.keys()) {
-      await breath()
-      box.setv({children: children.slice(0, count + 1)}, {sync: false})
-    }
-  }
-  await breath()
-  made._pop_all_models_freeze()
   shown = models
   delete cockpit.dataset.partial
-}
-
-// What lies in the boxes of a page, which are left empty: filled one by one, the page is never
-// busy for long.
-function taken(box, depth) {
-  const children = box.children ?? []
-  if (!depth || !children.length) return []
-  box.setv({children: []}, {silent: true})
-  return [{box, children}, ...children.flatMap((child) => taken(child, depth - 1))]
-}
-
-function breath() {
-  return new Promise((done) => setTimeout(done))
 }
 
 // ------------------------------------------------------------------ the worker
