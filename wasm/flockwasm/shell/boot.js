@@ -254,6 +254,10 @@ async function show({doc, models}) {
 
 // The first one starts while the list of files is still on its way.
 let spare = new Worker("worker.js", {type: "module"})
+let broken = null
+spare.addEventListener("error", (event) => {
+  if (spare) broken = event
+})
 let worker = null
 let half = null
 let pinging = 0
@@ -339,12 +343,14 @@ function launch(asked) {
       else fail(String(error.message ?? error), error.stack, BUG)
     }
   })
-  worker.addEventListener("error", (event) => {
+  const failed = (event) => {
     event.preventDefault()
     if (mine !== worker) return
     if (live) restart(event.message || "its script stopped")
     else fail(event.message || "worker.js is missing or damaged.", "", ADVICE)
-  })
+  }
+  worker.addEventListener("error", failed)
+  if (broken) failed(broken)
   worker.postMessage({kind: "start", site, query: asked, extent: [innerWidth, innerHeight]})
 }
 
