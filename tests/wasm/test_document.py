@@ -17,7 +17,7 @@ import panel
 setattr(type(panel.state), "_is_pyodide", property(lambda _: True))
 sys.platform = "emscripten"
 models = worker().begin(1280, 800)
-print(json.dumps({**json.loads(worker().document()), "models": models}))
+print(json.dumps({"doc": worker().document(), "models": models}))
 """
 
 
@@ -37,6 +37,5 @@ def test_what_bokeh_remembers_changes_nothing_nor_does_the_order_of_a_set():
     plain = document(1280, 800)
     assert quickly(1) == plain
     assert quickly(2) == plain
-    root = json.loads(plain["doc"])["roots"][0]
-    assert root["id"] == plain["root"]
+    assert len(json.loads(plain["doc"])["roots"]) == 1
     assert len(plain["models"]) == 64

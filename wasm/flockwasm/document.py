@@ -24,7 +24,7 @@ def document(width: int, height: int) -> dict[str, Any]:
         height: of the page in pixels.
 
     Returns:
-        `doc`: the document as JSON; `root`: id of its root; `models`: digest of all models.
+        `doc`: the document as JSON; `models`: digest of all models.
 
     Raises:
         SiteError: it cannot be made.
@@ -51,8 +51,7 @@ def _print(width: int, height: int) -> None:
     setattr(type(pn.state), "_is_pyodide", property(lambda _: True))  # noqa: B010
     setattr(sys, "platform", "emscripten")  # noqa: B010
     models = worker().begin(width, height)
-    made: dict[str, Any] = json.loads(worker().document())
-    print(json.dumps({**made, "models": models}))
+    print(json.dumps({"doc": worker().document(), "models": models}))
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
     """What the page is told of the site."""
     scripts = [name for name in files if name.startswith("static/js/")]
     scripts.append("static/extensions/flockpit/js/cockpit.js")
-    python = [sha256(files[path]).digest() for path in (*_PHASES, "boot/image.js")]
+    python = [sha256(files[path]).digest() for path in (*_PHASES, "boot/image.js", "worker.js")]
     return {
         "version": sha256(b"".join(python)).hexdigest()[:16],
         "files": [

@@ -3,6 +3,7 @@
 Each property is also shown to have teeth: with the upstream option that breaks it, it breaks.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -223,7 +224,7 @@ def test_full_table_as_upstream() -> None:
 # --- nodes and messages: PCN-14, PCN-15 -----------------------------------------------------
 
 
-class Soup:
+class Soup(ABC):
     """Nodes and the messages ever sent: any may arrive at any time, again, or never.
 
     Note 0 is the time, note 1 holds one bit a message.
@@ -302,13 +303,15 @@ class Soup:
     def wishes(self) -> tuple:
         return (Vote.YES, Vote.NO)
 
+    @abstractmethod
     def act(self, packed: np.ndarray, now: int) -> Iterator[States]:
-        raise NotImplementedError
+        """Yield what every message and every command makes of some states."""
 
+    @abstractmethod
     def check(self, states: States) -> None:
-        raise NotImplementedError
+        """Raise where a property does not hold."""
 
-    def note(self, states: States, reply: Reply) -> None:
+    def note(self, states: States, reply: Reply) -> None:  # noqa: B027 - most need nothing
         """Keep what a property needs to remember."""
 
 

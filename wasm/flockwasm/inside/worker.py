@@ -87,9 +87,8 @@ class Worker:
         return sha256("\n".join(models).encode()).hexdigest()
 
     def document(self) -> str:
-        """Return the document and the id of its root, as JSON."""
-        (root,) = self._doc.roots
-        return json.dumps({"doc": written(self._doc), "root": root.id})
+        """Return the document as JSON."""
+        return written(self._doc)
 
     def go_to(self, query: str) -> str:
         """Go to the run that the page's address asks for.
@@ -108,13 +107,7 @@ class Worker:
         elif not session.tick:
             session.record_ahead(first_tick(session.scenario))
         self._cockpit.arrive()
-        return json.dumps(
-            {
-                "version": engine_version(),
-                "nodes": session.scenario.nodes,
-                "tick": session.tick,
-            }
-        )
+        return json.dumps({"version": engine_version(), "nodes": session.scenario.nodes})
 
     def shown(self) -> None:
         """Begin to move: the page shows the document."""

@@ -285,7 +285,7 @@ const HANDLERS = {
     progress.count("tick", 1, nodes)
     find("engine").textContent = `flockpit ${version}`
     await early
-    if (written) await show({...JSON.parse(written), models})
+    if (written) await show({doc: written, models})
     else if (shown !== models) await show(await shipped((made) => made.models === models))
     half.worker = worker
     worker.postMessage({kind: "shown"})
