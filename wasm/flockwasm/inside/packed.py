@@ -4,21 +4,23 @@ A package that is unpacked file by file costs a second, and every import of one 
 search of several folders. Here an archive stays as it came: a stored zip of byte code, whose
 modules are found by name in a dictionary. What is not code is written out, because libraries open
 such files by path. Once the cockpit is up the archive itself is written out as well, and what is
-imported later is read from there.
+imported later is read from there. A start from kept memory has no such files at first: whoever
+imports something new before they are there waits for them.
 """
 
 import io
 import marshal
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.readers import FileReader
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
 
-__all__ = ["Archive", "install", "watch"]
+__all__ = ["Absent", "Archive", "arrived", "expect", "install", "let_go", "places", "watch"]
 
 _HEADER = 16
 """Bytes before the code in a file of byte code."""
@@ -171,3 +173,39 @@ def let_go(files: Sequence[str]) -> None:
     _WATCHERS.clear()
     for archive, file in zip(_ARCHIVES, files, strict=True):
         archive.let_go(file)
+
+
+class Absent(MetaPathFinder):
+    """Looked at before all archives: sees to it that they are there.
+
+    Args:
+        fetch: returns each missing file at once: where it belongs, its SHA-256, and its bytes.
+    """
+
+    def __init__(self, fetch: Callable[[], Iterable[tuple[str, str, bytes]]]) -> None:
+        self._fetch = fetch
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> None:
+        """Wait for the archives, and leave the module to them.
+
+        Raises:
+            ImportError: a file is not the right one.
+        """
+        del path, target
+        for place, digest, content in self._fetch():
+            if sha256(content).hexdigest() != digest:
+                raise ImportError(f"{fullname} cannot be imported: {Path(place).name} is damaged")
+            Path(place).write_bytes(content)
+        arrived()
+
+
+def expect(fetch: Callable[[], Iterable[tuple[str, str, bytes]]]) -> None:
+    """Let the next import of something new wait for the archives; see `Absent`."""
+    sys.meta_path.insert(0, Absent(fetch))
+
+
+def arrived() -> None:
+    """Say that the archives are there."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Absent)]

@@ -6,12 +6,13 @@ import {find, forget, keep, restored, take} from "./boot/image.js"
 const HERE = new URL("./", import.meta.url)
 const SITE = "/lib/python3.12/site-packages"
 const LOCK = "pyodide/pyodide-lock.json"
+const LIBRARY = "pyodide/python_stdlib.zip"
 const native = self.fetch.bind(self)
 
 let python = null
 let cockpit = null
 let image = null
-let late = null
+let absent = null
 let starting = null
 
 function tell(kind, content = {}) {
@@ -115,7 +116,7 @@ class Loader {
   async hash({path, sha256}) {
     if (sha256) return sha256
     const {packages} = JSON.parse(new TextDecoder().decode(await this.bytes(LOCK)))
-    return Object.values(packages).find(({file_name: name}) => path.endsWith(`/${name}`)).sha256
+    return packaged(packages, path)
   }
 
   count(phase, size) {
@@ -155,6 +156,10 @@ class Loader {
     const content = await this.contents.get(path)
     return content.streamed ?? new Response(content.bytes)
   }
+}
+
+function packaged(packages, path) {
+  return Object.values(packages).find(({file_name: name}) => path.endsWith(`/${name}`)).sha256
 }
 
 // ------------------------------------------------------------------ start
@@ -214,9 +219,8 @@ async function goOn(loader, site, query, kept) {
     return
   }
   tell("phase", {phase: "tick"})
-  late = fetchLate(site).catch((error) => console.warn(error.message))
-  // What an address asks for may need a module that nothing has needed so far.
-  if (!plain(query)) await late
+  absent = site
+  python.globals.get("expect")(() => python.toPy(readLate(site)))
   connect(query, kept.state.made)
 }
 
@@ -232,18 +236,41 @@ async function letGo(loader, site) {
   give(python.toPy(Object.values(site.archives).map(place)))
 }
 
+// Once there is time for it, after a start from what was kept.
 async function fetchLate(site) {
-  const loader = new Loader(site.files.filter(({late, path}) => late || path === LOCK))
+  const files = lateFiles(site)
+  const loader = new Loader(site.files.filter(({path}) => path === LOCK || files.includes(path)))
   loader.begin()
-  for (const path of Object.values(site.archives)) {
+  for (const path of files) {
     python.FS.writeFile(place(path), await loader.bytes(path), {canOwn: true})
   }
-  const library = await loader.bytes("pyodide/python_stdlib.zip")
-  python.FS.writeFile("/lib/python312.zip", library, {canOwn: true})
+  python.globals.get("arrived")()
+}
+
+// The same at once: an import waits for it.
+function readLate(site) {
+  const {packages} = JSON.parse(new TextDecoder().decode(readNow(LOCK)))
+  return [LOCK, ...lateFiles(site)].map((path) => {
+    const {sha256} = site.files.find((file) => file.path === path)
+    return [place(path), sha256 ?? packaged(packages, path), readNow(path)]
+  })
+}
+
+function readNow(path) {
+  const request = new XMLHttpRequest()
+  request.open("GET", new URL(path, HERE), false)
+  request.responseType = "arraybuffer"
+  request.send()
+  if (request.status !== 200) throw new FileFault(`${path} cannot be fetched.`)
+  return new Uint8Array(request.response)
+}
+
+function lateFiles(site) {
+  return [LIBRARY, ...Object.values(site.archives)]
 }
 
 function place(path) {
-  return `/lib/${path.slice(path.lastIndexOf("/") + 1)}`
+  return path === LIBRARY ? "/lib/python312.zip" : `/lib/${path.slice(path.lastIndexOf("/") + 1)}`
 }
 
 function takeImage(made) {
@@ -348,10 +375,11 @@ const HANDLERS = {
       console.warn(`Nothing is kept for the next start: ${error.message}`)
     }
     image = null
+    if (absent) await fetchLate(absent).catch((error) => console.warn(error.message))
+    absent = null
   },
   async patch({text, buffers}) {
-    // What the page asks for may need a module that nothing has needed so far.
-    await Promise.all([starting, late])
+    await starting
     try {
       cockpit.receive(text, buffers.map((buffer) => new Uint8Array(buffer)))
     } finally {
