@@ -2,14 +2,17 @@
 
 import json
 from hashlib import sha256
+from typing import get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
+from documents import assert_alike
 from flockcore.scenario import Scenario
 from flockcore.simulation import Simulation
 from flockpit.app import FIRST, first_tick
+from flockpit.look.tokens import Theme
 from flockpit.session import Session
 from flockwasm.bundle import BUNDLE, PACKED
 from flockwasm.inside.parity import CAMPAIGN, recorded
@@ -329,7 +332,7 @@ def test_a_scenario_runs_in_the_browser_as_it_does_natively(records, name):
 
 
 WRITE = """
-async ({path, extent}) => {
+async ({path, look}) => {
     const worker = new Worker("worker.js", {type: "module"})
     const site = await (await fetch("boot/site.json")).json()
     const shipped = await (await fetch(path)).json()
@@ -338,20 +341,23 @@ async ({path, extent}) => {
             if (data.kind === "written") done({shipped, site, ...data})
             if (data.kind === "failure") failed(new Error(data.reason + data.trace))
         }
-        worker.postMessage({kind: "document", site, extent})
+        worker.postMessage({kind: "document", site, look})
     })
 }
 """
 
 
-@pytest.mark.parametrize(
-    ("path", "extent"), [("boot/wide.json", [1920, 1080]), ("boot/narrow.json", [1280, 800])]
-)
-def test_the_document_that_came_with_the_site_is_the_one_that_python_makes(bare, path, extent):
-    found = bare.evaluate(WRITE, {"path": path, "extent": extent})
-    assert found["models"] == found["shipped"]["models"]
-    assert found["models"] in [made["models"] for made in found["site"]["documents"]]
-    assert json.loads(found["text"]) == json.loads(found["shipped"]["doc"])
+@pytest.mark.parametrize("theme", get_args(Theme.__value__))
+@pytest.mark.parametrize(("name", "extent"), [("wide", [1920, 1080]), ("narrow", [1280, 800])])
+def test_the_document_that_came_with_the_site_is_the_one_that_python_makes(
+    bare, name, extent, theme
+):
+    path = f"boot/{name}-{theme}.json"
+    found = bare.evaluate(WRITE, {"path": path, "look": {"extent": extent, "theme": theme}})
+    (named,) = [made for made in found["site"]["documents"] if made["path"] == path]
+    assert named["theme"] == theme
+    assert found["models"] == found["shipped"]["models"] == named["models"]
+    assert_alike(json.loads(found["text"]), json.loads(found["shipped"]["doc"]))
 
 
 # ---------------------------------------------------------------- what goes wrong

@@ -10,18 +10,20 @@ import subprocess
 import sys
 from typing import Any
 
+from flockpit.look.tokens import Theme
 from flockwasm.errors import SiteError
 from flockwasm.inside.start import start, worker
 
 __all__ = ["document"]
 
 
-def document(width: int, height: int) -> dict[str, Any]:
+def document(width: int, height: int, theme: Theme) -> dict[str, Any]:
     """Return the document, made in a process of its own: models are numbered as they are made.
 
     Args:
         width: of the page in pixels.
         height: of the page in pixels.
+        theme: of the page.
 
     Returns:
         `doc`: the document as JSON; `models`: digest of all models.
@@ -30,7 +32,7 @@ def document(width: int, height: int) -> dict[str, Any]:
         SiteError: it cannot be made.
     """
     made = subprocess.run(
-        [sys.executable, "-m", "flockwasm.document", str(width), str(height)],
+        [sys.executable, "-m", "flockwasm.document", str(width), str(height), theme],
         env={**os.environ, "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
@@ -42,7 +44,7 @@ def document(width: int, height: int) -> dict[str, Any]:
     return found
 
 
-def _print(width: int, height: int) -> None:
+def _print(width: str, height: str, theme: str) -> None:
     # Without any shortcut: what the worker makes with them must be the same.
     start("{}", quick=False)
     import panel as pn
@@ -50,9 +52,9 @@ def _print(width: int, height: int) -> None:
     # As in the browser, where sheets are addresses on the site; this process does nothing else.
     setattr(type(pn.state), "_is_pyodide", property(lambda _: True))  # noqa: B010
     setattr(sys, "platform", "emscripten")  # noqa: B010
-    models = worker().begin(width, height)
+    models = worker().begin(int(width), int(height), theme)
     print(json.dumps({"doc": worker().document(), "models": models}))
 
 
 if __name__ == "__main__":
-    _print(*map(int, sys.argv[1:]))
+    _print(*sys.argv[1:])

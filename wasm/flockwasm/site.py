@@ -6,11 +6,12 @@ from base64 import b64encode
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from flockcore.scenario import Scenario
 from flockpit.app import first_tick
 from flockpit.decks.deck import HIGH, WIDE
+from flockpit.look.tokens import Theme
 from flockwasm import bundle, recorded
 from flockwasm.document import document
 from flockwasm.errors import SiteError
@@ -26,8 +27,12 @@ IMPORTS = 562
 _SHELL = Path(__file__).parent / "shell"
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _BOOT = ("boot.css", "boot.js", "image.js", "recording.js")
-_DOCUMENTS = {"wide": (WIDE, HIGH), "narrow": (0, 0)}
-"""The page's first documents, and the least width and height in pixels that each is for."""
+_DOCUMENTS: dict[str, tuple[Theme, tuple[int, int]]] = {
+    f"{name}-{theme}": (theme, least)
+    for name, least in {"wide": (WIDE, HIGH), "narrow": (0, 0)}.items()
+    for theme in get_args(Theme.__value__)
+}
+"""The page's first documents: the theme, and the least width and height in pixels, of each."""
 _BOKEH = ("bokeh.min.js", "bokeh-widgets.min.js")
 
 
@@ -125,8 +130,8 @@ def _looks() -> dict[str, bytes]:
     files[f"{extension}/js/cockpit.js"] = (_ASSETS / "js" / "cockpit.js").read_bytes()
     shown = {name: first_tick(Scenario.load(name)) for name in Scenario.names()}
     files["boot/recording.json"] = _dump(recorded.recording())
-    for name, least in _DOCUMENTS.items():
-        files[f"boot/{name}.json"] = _dump(document(*least))
+    for name, (theme, least) in _DOCUMENTS.items():
+        files[f"boot/{name}.json"] = _dump(document(*least, theme))
     files["boot/digests.json"] = recorded.kept_digests(shown, cache_folder())
     return files
 
@@ -190,9 +195,10 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
                 "path": f"boot/{name}.json",
                 "sha256": _base64(files[f"boot/{name}.json"]),
                 "models": json.loads(files[f"boot/{name}.json"])["models"],
+                "theme": theme,
                 "least": least,
             }
-            for name, least in _DOCUMENTS.items()
+            for name, (theme, least) in _DOCUMENTS.items()
         ],
     }
 

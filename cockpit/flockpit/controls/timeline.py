@@ -76,7 +76,7 @@ class Timeline:
         self._ballots = {
             kind: ColumnDataSource({"x": []}) for kind in ("holds", "violated", "open")
         }
-        self._saves = ColumnDataSource({"x": []})
+        self._saves = ColumnDataSource({"x": []}, name="checkpoints")
         self._marks = ColumnDataSource({"x": [], "text": []})
         self._span = ColumnDataSource({"end": [1.0]})
         self._head = ColumnDataSource({"x": [0.0], "end": [1.0], "text": [""]})

@@ -17,6 +17,7 @@ from flockcore.errors import FlockError
 from flockcore.scenario import Scenario
 from flockpit.app import FIRST, first_tick, go_to
 from flockpit.exports import engine_version
+from flockpit.look.tokens import theme_of
 from flockpit.page import Cockpit
 from flockpit.session import Session
 from flockwasm.inside.joint import Joint, Post, written
@@ -61,23 +62,26 @@ class Worker:
         """
         self._tell, self._post = tell, post
 
-    def begin(self, width: int, height: int) -> str:
-        """Make the cockpit, with the first scenario at its beginning.
+    def begin(self, width: int, height: int, theme: str) -> str:
+        """Make the cockpit, with the first scenario as it is opened.
 
         Args:
             width: of the page in pixels.
             height: of the page in pixels.
+            theme: of the page.
 
         Returns:
             A digest of the document's models. Whoever has a document of the same digest needs no
-            other.
+            other, but may have to change its theme.
         """
         # Panel numbers what has no name: what was made by imports does not count.
         param.parameterized.object_count = 0
         set_curdoc(self._doc)
         pn.state.curdoc = self._doc
         self._doc.hold()
-        self._cockpit = Cockpit(Session(Scenario.load(FIRST)), extent=(width, height))
+        session = Session(Scenario.load(FIRST))
+        session.record_ahead(first_tick(session.scenario))
+        self._cockpit = Cockpit(session, theme_of(theme), extent=(width, height))
         self._cockpit.view.server_doc(self._doc, title="flockpit", location=False)
         pn.state._loaded[self._doc] = pn.state._connected[self._doc] = True
         # The page will have all of this, from here or with the site.
@@ -104,9 +108,7 @@ class Worker:
         asked: dict[str, str] = json.loads(query)
         if {"run", "scenario", "seed"} & asked.keys():
             go_to(session, asked)
-        elif not session.tick:
-            session.record_ahead(first_tick(session.scenario))
-        self._cockpit.arrive()
+            self._cockpit.arrive()
         return json.dumps({"version": engine_version(), "nodes": session.scenario.nodes})
 
     def shown(self) -> None:

@@ -23,6 +23,7 @@ const MOST_RESTARTS = 3
 
 const find = (id) => document.getElementById(id)
 const query = Object.fromEntries(new URLSearchParams(location.search))
+const theme = preferred() === "light" ? "light" : "dark"
 
 // ------------------------------------------------------------------ progress
 
@@ -286,7 +287,7 @@ const HANDLERS = {
     find("engine").textContent = `flockpit ${version}`
     await early
     if (written) await show({doc: written, models})
-    else if (shown !== models) await show(await shipped((made) => made.models === models))
+    else if (shown !== models) await show(await shipped((made) => made.theme === theme && made.models === models))
     half.worker = worker
     worker.postMessage({kind: "shown"})
     half.idle()
@@ -351,7 +352,7 @@ function launch(asked) {
   }
   worker.addEventListener("error", failed)
   if (broken) failed(broken)
-  worker.postMessage({kind: "start", site, query: asked, extent: [innerWidth, innerHeight]})
+  worker.postMessage({kind: "start", site, query: asked, look: {extent: [innerWidth, innerHeight], theme}})
 }
 
 function began() {
@@ -427,6 +428,22 @@ async function json(path) {
   return response.json()
 }
 
+// As the cockpit's own script has it, which comes later.
+function preferred() {
+  let remembered = null
+  try {
+    remembered = localStorage.getItem("flockpit.theme")
+  } catch {
+    // A page without storage remembers nothing.
+  }
+  const light = matchMedia("(prefers-color-scheme: light)").matches
+  return query.theme ?? remembered ?? (light ? "light" : "dark")
+}
+
+function fitting({theme: made, least: [width, height]}) {
+  return made === theme && innerWidth >= width && innerHeight >= height
+}
+
 // A document that came with the site.
 async function shipped(fits) {
   const {path, sha256} = site.documents.find(fits)
@@ -439,9 +456,7 @@ async function shipped(fits) {
 }
 
 async function start() {
-  const asked = new URLSearchParams(location.search).get("theme")
-  const light = asked ? asked === "light" : matchMedia("(prefers-color-scheme: light)").matches
-  document.documentElement.classList.toggle("light", light)
+  document.documentElement.classList.toggle("light", theme === "light")
   json("boot/recording.json").then(
     (recorded) => {
       recording = new Recording(recorded, find("recording"), find("time"), find("replay"))
@@ -457,7 +472,7 @@ async function start() {
     await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)))
     scripts = Promise.all(site.scripts.map(addScript))
     // What Python will make is there already: it is shown while Python is on its way.
-    early = shipped(({least: [width, height]}) => innerWidth >= width && innerHeight >= height).then(show)
+    early = shipped(fitting).then(show)
     await early
   } catch (error) {
     fail(String(error.message ?? error), error.stack)

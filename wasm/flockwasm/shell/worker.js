@@ -164,18 +164,18 @@ function packaged(packages, path) {
 
 // ------------------------------------------------------------------ start
 
-async function start({site, query, extent}) {
+async function start({site, query, look}) {
   const kept = await find(site.version).catch(() => null)
   const loader = new Loader(site.files.filter((file) => !kept || !file.late))
   loader.begin()
   try {
-    await (kept ? goOn(loader, site, query, kept) : startFrom(loader, site, query, extent))
+    await (kept ? goOn(loader, site, query, kept) : startFrom(loader, site, query, look))
   } catch (error) {
     throw (await loader.fault()) ?? error
   }
 }
 
-async function startFrom(loader, site, query, extent) {
+async function startFrom(loader, site, query, {extent, theme}) {
   await startPython(loader, site)
   tell("phase", {phase: "cockpit"})
   countImports(site.imports)
@@ -183,19 +183,13 @@ async function startFrom(loader, site, query, extent) {
   const begun = python.pyimport("flockwasm.inside.start")
   begun.start(digests)
   tell("phase", {phase: "tick"})
-  const models = begun.worker().begin(...extent)
+  const models = begun.worker().begin(...extent, theme)
   // The page has it since long, built by the same code; should it not, it gets it from here.
   const known = site.documents.some((document) => document.models === models)
   const made = {models, written: known ? null : begun.worker().document()}
-  if (plain(query)) begun.worker().go_to("{}")
   await letGo(loader, site)
   takeImage(made)
   connect(query, made)
-}
-
-// A run that nobody asked for in particular: what is kept for the next start goes to it already.
-function plain(query) {
-  return !["run", "scenario", "seed"].some((name) => name in query)
 }
 
 function connect(query, made) {
@@ -400,13 +394,13 @@ const HANDLERS = {
     tell("pace", {ms: pace.tick_ms(nodes)})
   },
   // Checked by the tests: the document that is made here, and the one that came with the site.
-  async document({site, extent}) {
+  async document({site, look: {extent, theme}}) {
     const loader = new Loader(site.files)
     loader.begin()
     await startPython(loader, site)
     const begun = python.pyimport("flockwasm.inside.start")
     begun.start("{}")
-    const models = begun.worker().begin(...extent)
+    const models = begun.worker().begin(...extent, theme)
     tell("written", {text: begun.worker().document(), models})
   },
   // Which modules the site's own archives have given so far.
