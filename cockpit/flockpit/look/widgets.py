@@ -53,6 +53,9 @@ class _Words(pn.pane.HTML):
         del ref
         model.text = escape(self.object or "")
 
+    def _sync_layoutable(self, *events: object) -> None:
+        """Leave alone the row that Panel makes for every pane: none of ours is shown in it."""
+
 
 class _Button(_Hinted, pn.widgets.Button):  # type: ignore[misc]
     pass

@@ -77,23 +77,24 @@ def _keep_from(module: ModuleType, names: set[str]) -> None:
 
 
 class Later:
-    """A method whose decorators are applied once it is asked for.
+    """A method that is made, or whose decorators are applied, once it is asked for.
 
     Args:
-        make: returns the decorated function.
+        make: returns the function.
+        name: of the method, if it is not put into the text of a class.
     """
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], name: str = "") -> None:
         self._make = make
-        self._name = ""
+        self.__name__ = name
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+        self.__name__ = name
 
     def __get__(self, instance: object, owner: type) -> Any:  # noqa: ANN401
         """Make it, and put it where it belongs."""
         found = self._make()
         for parent in owner.__mro__:
-            if vars(parent).get(self._name) is self:
-                setattr(parent, self._name, found)
+            if vars(parent).get(self.__name__) is self:
+                setattr(parent, self.__name__, found)
         return found.__get__(instance, owner)

@@ -69,21 +69,22 @@ class Archive(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         """Find a module of the archive."""
         del path, target
-        folder = self._root.joinpath(*fullname.split("."))
+        # Paths as text: this is done for every module, and path objects take their time.
+        folder = f"{self._root}/{fullname.replace('.', '/')}"
         if fullname not in self._places:
             return self._namespace(fullname, folder) if fullname in self._folders else None
         package = fullname in self._packages
-        origin = folder / "__init__.pyc" if package else folder.with_suffix(".pyc")
-        spec = ModuleSpec(fullname, self, origin=str(origin), is_package=package)
+        origin = f"{folder}/__init__.pyc" if package else f"{folder}.pyc"
+        spec = ModuleSpec(fullname, self, origin=origin, is_package=package)
         spec.has_location = True
         if package:
-            spec.submodule_search_locations = [str(folder)]
+            spec.submodule_search_locations = [folder]
         return spec
 
-    def _namespace(self, fullname: str, folder: Path) -> ModuleSpec:
+    def _namespace(self, fullname: str, folder: str) -> ModuleSpec:
         """A folder of modules that is a package all the same."""
         spec = ModuleSpec(fullname, None, is_package=True)
-        spec.submodule_search_locations = [str(folder)]
+        spec.submodule_search_locations = [folder]
         return spec
 
     def create_module(self, spec: ModuleSpec) -> None:

@@ -35,7 +35,7 @@ def remember() -> None:
     """Let Bokeh ask once; twice is as good as once."""
     PropertyDescriptor.has_unstable_default = _unstable  # type: ignore[method-assign]
     PropertyDescriptor.instance_default = _default  # type: ignore[method-assign]
-    HasProps.__init__ = _initialize  # type: ignore[method-assign]
+    HasProps.__init__ = _initialize  # type: ignore[method-assign,assignment]
     HasProps.themed_values = _themed_values  # type: ignore[method-assign]
     models.visit_immediate_value_references = _visit_set
     # Whether a callback takes as many arguments as it is given is known.

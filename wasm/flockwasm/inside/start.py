@@ -21,9 +21,13 @@ def start(digests: str, *, quick: bool = True) -> None:
 
     Args:
         digests: of each scenario, as JSON.
-        quick: let Bokeh remember what it works out.
+        quick: spare what nobody needs, and let Bokeh remember what it works out.
     """
     prepare()
+    if quick:
+        from flockwasm.inside.spared import spare
+
+        spare()
     with pandas_while_importing():
         import panel  # noqa: F401
     if quick:
