@@ -279,14 +279,24 @@ async function reveal() {
   const patience = new Promise((done) => setTimeout(done, 3000))
   await Promise.race([Promise.all(pending.map(loaded)), patience])
   document.documentElement.classList.add("ready")
-  requestAnimationFrame(settle)
-  setTimeout(settle, 300)
+  requestAnimationFrame(() => settle())
+  setTimeout(() => settle({again: true}), 300)
 }
 
-// Figures that measured themselves while the sheets were still loading measure again.
-function settle() {
-  for (const view of window.Bokeh.index.roots) view.invalidate_layout?.()
+// Figures that measured themselves while the sheets were still loading measure again; and once more
+// if that made others of them larger or smaller.
+let settled = ""
+function settle({again = false} = {}) {
+  if (!again || settled !== extents()) {
+    for (const view of window.Bokeh.index.roots) view.invalidate_layout?.()
+  }
+  settled = extents()
   nameSliders(document)
+}
+
+function extents() {
+  const boxes = [...all(document, ".bk-Figure")].map((figure) => figure.getBoundingClientRect())
+  return boxes.map(({x, y, width, height}) => [x, y, width, height].join()).join(" ")
 }
 
 // The handle is what has the focus, and nothing tells its name to those who cannot see it.
@@ -314,6 +324,15 @@ function spareSheets() {
   }
 }
 
+// Bokeh asks style sheets about every line and fill whenever it paints, and the browser works out
+// the page's style each time. On a page that is all ours no sheet has anything to say about them.
+function spareStyles() {
+  const own = document.querySelector('meta[name="application-name"][content="flockpit"]')
+  if (!own || !window.Bokeh) return
+  const {VisualProperties} = window.Bokeh.require("core/visuals/visual")
+  VisualProperties.prototype._get_css_value = () => ""
+}
+
 // A page that is still being put together says so; it is greeted once all of it is there.
 function look() {
   for (const doc of window.Bokeh?.documents ?? []) {
@@ -334,6 +353,7 @@ function look() {
 if (!window.flockpit) {
   window.flockpit = true
   document.documentElement.classList.toggle("light", preferred() === "light")
+  spareStyles()
   listen()
   look()
 }
