@@ -1,7 +1,7 @@
 // Plays the recorded run: positions and links once, then belief and field of each node by the frame.
 // It draws what the cockpit's map draws, with its sizes.
 
-const FRAME_MS = 50
+const FRAME_MS = 80
 // Room for the letters above the sides.
 const BESIDE = 24
 const ABOVE = 40
