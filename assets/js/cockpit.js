@@ -62,6 +62,7 @@ class Bridge {
 const ORDERS = {
   theme({name}) {
     document.documentElement.classList.toggle("light", name === "light")
+    document.documentElement.dataset.theme = name
     remember(THEME_KEY, name)
   },
   copy({text}) {
@@ -240,7 +241,8 @@ function onDrop(event) {
 }
 
 function preferred() {
-  const asked = new URLSearchParams(location.search).get("theme") ?? remembered(THEME_KEY)
+  const {theme} = document.documentElement.dataset
+  const asked = theme || new URLSearchParams(location.search).get("theme") || remembered(THEME_KEY)
   if (asked) return asked
   return matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"
 }
@@ -330,7 +332,7 @@ function spareStyles() {
   const own = document.querySelector('meta[name="application-name"][content="flockpit"]')
   if (!own || !window.Bokeh) return
   const {VisualProperties} = window.Bokeh.require("core/visuals/visual")
-  VisualProperties.prototype._get_css_value = () => ""
+  if (VisualProperties.prototype._get_css_value) VisualProperties.prototype._get_css_value = () => ""
 }
 
 // A page that is still being put together says so; it is greeted once all of it is there.
@@ -353,7 +355,7 @@ function look() {
 if (!window.flockpit) {
   window.flockpit = true
   document.documentElement.classList.toggle("light", preferred() === "light")
-  spareStyles()
   listen()
   look()
+  spareStyles()
 }

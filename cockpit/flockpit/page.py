@@ -375,9 +375,14 @@ class Cockpit:
 
     def _update(self) -> None:
         moving = self._moving()
-        self._follow()
-        self.transport.update(self.deck.name)
-        self.deck.update(moving=moving)
+        try:
+            self._follow()
+            self.transport.update(self.deck.name)
+            self.deck.update(moving=moving)
+        except Exception:
+            # What went wrong is said on the page; what cannot be painted must not stand in its way.
+            if self.session.failure is None:
+                raise
         self.overlays.update()
         # Who had no turn while things moved gets one as soon as they stand still.
         self._owed = moving

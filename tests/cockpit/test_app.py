@@ -265,3 +265,18 @@ def test_without_a_loop_it_stands_still(cockpit):
 def test_a_notebook_gets_a_framed_cockpit():
     view = flockpit.cockpit("calm-flock", seed=4)
     assert "framed" in view.css_classes
+
+
+def test_what_went_wrong_is_said_even_if_the_deck_cannot_be_painted(monkeypatch):
+    cockpit = Cockpit(Session(Scenario(nodes=12, ticks=300, title="Small")))
+
+    def broken(*, moving):
+        raise ValueError(f"no such colour, moving: {moving}")
+
+    monkeypatch.setattr(cockpit.deck, "update", broken)
+    with pytest.raises(ValueError, match="no such colour"):
+        cockpit.paint()
+    cockpit.session.fail("painting a frame", ValueError("no such colour"))
+    cockpit.paint()
+    assert cockpit.overlays._failure.visible
+    assert "no such colour" in cockpit.overlays._failure.object

@@ -20,9 +20,11 @@ from flockwasm.parity import TOLERANCE, compare
 from flockwasm.runtime import NUMPY
 from flockwasm.site import IMPORTS, build
 from ui.conftest import collect
+from ui.desk import words_of
 from ui.sitedesk import BOOT_MS, STEP_MS, Shelf, Visitor, seats, stocked
 
 CALM = "calm-flock"
+GATED = "late-report"
 
 
 @pytest.fixture(scope="session")
@@ -240,7 +242,64 @@ def test_a_start_from_memory_lives_before_the_archives_are_there(page, shelf):
     with shelf.holding(*archives):
         visitor.open()
         visitor.at_tick(first_tick(Scenario.load(FIRST)))
-        assert {*archives} <= {*shelf.asked[asked:]}, "they are not there"
+        wanted = lambda: {*archives} <= {*shelf.asked[asked:]}  # noqa: E731
+        visitor.until(wanted, "they are fetched once there is time")
+
+
+COLOURS = """
+() => {
+    const models = [...window.Bokeh.index.roots[0].model.references()]
+    const maps = models.filter(({type}) => type === "LinearColorMapper")
+    return {
+        light: document.documentElement.classList.contains("light"),
+        python: window.Bokeh.index.roots[0].model.css_classes.includes("light"),
+        figures: maps.map(({palette}) => String([...palette])).sort(),
+    }
+}
+"""
+
+
+def test_a_start_from_memory_in_another_theme_has_it_throughout_even_after_a_death(page, shelf):
+    visitor = Visitor(page, shelf.url)
+    page.emulate_media(color_scheme="dark")
+    visitor.open()
+    page.wait_for_selector("html[data-memory=kept]", state="attached", timeout=BOOT_MS)
+    dark = page.evaluate(COLOURS)
+    assert dark["figures"]
+    assert not dark["light"]
+    assert not dark["python"]
+
+    page.emulate_media(color_scheme="light")
+    visitor.open()
+    visitor.until(lambda: page.evaluate(COLOURS)["python"], "Python has it, too")
+    light = page.evaluate(COLOURS)
+    assert light["light"]
+    assert light["figures"] != dark["figures"]
+
+    page.keyboard.press("d")
+    visitor.until(lambda: page.evaluate(COLOURS) == dark, "dark again")
+    (worker,) = [worker for worker in page.workers if "worker.js" in worker.url]
+    worker.evaluate("self.close()")
+    expect(page.locator("#word")).to_contain_text("The simulator stopped", timeout=BOOT_MS)
+    visitor.live()
+    visitor.until(lambda: page.evaluate(COLOURS) == dark, "still dark")
+
+
+@pytest.mark.expects_console_errors
+def test_an_import_after_a_start_from_memory_waits_for_the_archives(page, shelf):
+    visitor = Visitor(page, shelf.url)
+    visitor.open()
+    page.wait_for_selector("html[data-memory=kept]", state="attached", timeout=BOOT_MS)
+    archive = "pyodide/flockpit.zip"
+    page.evaluate(LOSE, [archive])
+
+    with shelf.without(lost=[archive]):
+        visitor.open()
+        page.locator(".scenario select").select_option(label=words_of(GATED))
+        expect(page.locator("#word")).to_contain_text(f"{archive} is missing", timeout=STEP_MS)
+    visitor.open()
+    visitor.choose(GATED)
+    expect(page.locator(".waffle-head")).to_be_visible(timeout=STEP_MS)
 
 
 # ---------------------------------------------------------------- links, offline, death

@@ -4,6 +4,7 @@ import ctypes
 import io
 import json
 import marshal
+import re
 import sys
 import zipfile
 from hashlib import sha256
@@ -14,7 +15,7 @@ import pytest
 
 from flockwasm import bundle
 from flockwasm.archives import compiled, stored, unzipped
-from flockwasm.inside.packed import Archive
+from flockwasm.inside.packed import Absent, Archive, expect
 from flockwasm.official import repacked_numpy, repacked_stdlib
 
 pytestmark = pytest.mark.slow
@@ -96,6 +97,55 @@ def test_modules_come_from_the_archive_and_data_from_a_folder(packed):
     assert onlyhere.answer == 42
     assert onlyhere.__file__ == str(packed / "onlyhere" / "__init__.pyc")
     assert (files("onlyhere") / "words.txt").read_text() == "some words"
+
+
+@pytest.fixture
+def absent(packed, monkeypatch):
+    """What is asked for, answered with what is put into the list."""
+    answers = []
+
+    def fetch():
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    expect(fetch)
+    return answers
+
+
+def test_the_first_import_fetches_what_is_absent_and_the_next_does_not(packed, absent):
+    content = memoryview(b"an archive")
+    right = [
+        (str(packed / "late.zip"), sha256(content).hexdigest(), content),
+        ("", sha256(b"a list").hexdigest(), b"a list"),
+    ]
+    absent.append(right)
+    import onlyhere
+
+    assert onlyhere.answer == 42
+    assert (packed / "late.zip").read_bytes() == content
+    assert not any(isinstance(finder, Absent) for finder in sys.meta_path)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (OSError("no network"), "onlyhere cannot be imported: no network"),
+        ([("/late.zip", "0" * 64, b"x")], "onlyhere cannot be imported: late.zip is damaged"),
+        ([("", "0" * 64, b"x")], "onlyhere cannot be imported: the list of packages is damaged"),
+    ],
+)
+def test_an_import_that_cannot_have_it_fails_and_tries_again_next_time(
+    packed, absent, answer, words
+):
+    absent += [answer, []]
+    with pytest.raises(ImportError, match=re.escape(words)):
+        import onlyhere
+    import onlyhere
+
+    assert onlyhere.answer == 42
 
 
 def test_an_archive_that_let_its_memory_go_reads_from_a_file(tmp_path):

@@ -1,43 +1,19 @@
 """The first document of the page, and what makes it quicker to make."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from documents import assert_alike
 from flockwasm.document import document
 
-QUICK = """
-import json, sys
-from flockwasm.inside.start import start, worker
-start("{}")
-import panel
-setattr(type(panel.state), "_is_pyodide", property(lambda _: True))
-sys.platform = "emscripten"
-models = worker().begin(1280, 800, "light")
-print(json.dumps({"doc": worker().document(), "models": models}))
-"""
-
-
-def quickly(seed):
-    made = subprocess.run(
-        [sys.executable, "-c", QUICK],
-        env={**os.environ, "PYTHONHASHSEED": str(seed)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(made.stdout)
-
 
 @pytest.mark.slow
-def test_what_bokeh_remembers_changes_nothing_nor_does_the_order_of_a_set():
-    plain = document(1280, 800, "light")
+@pytest.mark.parametrize(("extent", "theme"), [((1280, 800), "light"), ((1920, 1080), "dark")])
+def test_shortcuts_of_the_browser_change_nothing_nor_does_the_order_of_a_set(extent, theme):
+    plain = document(*extent, theme)
     for seed in (1, 2):
-        quick = quickly(seed)
+        quick = document(*extent, theme, quick=True, seed=seed)
         assert quick["models"] == plain["models"]
         assert_alike(json.loads(quick["doc"]), json.loads(plain["doc"]))
     assert len(json.loads(plain["doc"])["roots"]) == 1

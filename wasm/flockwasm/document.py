@@ -17,13 +17,17 @@ from flockwasm.inside.start import start, worker
 __all__ = ["document"]
 
 
-def document(width: int, height: int, theme: Theme) -> dict[str, Any]:
+def document(
+    width: int, height: int, theme: Theme, *, quick: bool = False, seed: int = 0
+) -> dict[str, Any]:
     """Return the document, made in a process of its own: models are numbered as they are made.
 
     Args:
         width: of the page in pixels.
         height: of the page in pixels.
         theme: of the page.
+        quick: make it with all shortcuts that the browser takes, as a test does.
+        seed: of Python's hashes, on which the order of a set depends.
 
     Returns:
         `doc`: the document as JSON; `models`: digest of all models.
@@ -32,8 +36,8 @@ def document(width: int, height: int, theme: Theme) -> dict[str, Any]:
         SiteError: it cannot be made.
     """
     made = subprocess.run(
-        [sys.executable, "-m", "flockwasm.document", str(width), str(height), theme],
-        env={**os.environ, "PYTHONHASHSEED": "0"},
+        [sys.executable, "-m", "flockwasm.document", str(width), str(height), theme, str(quick)],
+        env={**os.environ, "PYTHONHASHSEED": str(seed)},
         capture_output=True,
         text=True,
         check=False,
@@ -44,9 +48,8 @@ def document(width: int, height: int, theme: Theme) -> dict[str, Any]:
     return found
 
 
-def _print(width: str, height: str, theme: str) -> None:
-    # Without any shortcut: what the worker makes with them must be the same.
-    start("{}", quick=False)
+def _print(width: str, height: str, theme: str, quick: str) -> None:
+    start("{}", quick=quick == "True")
     import panel as pn
 
     # As in the browser, where sheets are addresses on the site; this process does nothing else.

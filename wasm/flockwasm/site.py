@@ -171,6 +171,8 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
     """What the page is told of the site."""
     scripts = [name for name in files if name.startswith("static/js/")]
     scripts.append("static/extensions/flockpit/js/cockpit.js")
+    # Of the documents a visit takes one.
+    others = [f"boot/{name}.json" for name in _DOCUMENTS][1:]
     python = [sha256(files[path]).digest() for path in (*_PHASES, "boot/image.js", "worker.js")]
     return {
         "version": sha256(b"".join(python)).hexdigest()[:16],
@@ -187,7 +189,9 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
         "archives": {"numpy": f"pyodide/{NUMPY.name}", "ours": f"pyodide/{bundle.BUNDLE}"},
         "scripts": [{"path": path, "sha256": _base64(files[path])} for path in scripts],
         "page_bytes": sum(
-            len(data) for path, data in files.items() if not path.startswith("pyodide/")
+            len(data)
+            for path, data in files.items()
+            if not path.startswith("pyodide/") and path not in others
         ),
         "imports": IMPORTS,
         "documents": [

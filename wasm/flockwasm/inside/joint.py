@@ -70,11 +70,14 @@ class Joint:
     Args:
         doc: the document.
         post: sends a patch: its JSON, and names and contents of the arrays that go beside it.
+        part: called with the reason when a patch cannot be written: the page lacks something from
+            then on, so the two have to part.
     """
 
-    def __init__(self, doc: Document, post: Post) -> None:
+    def __init__(self, doc: Document, post: Post, part: Callable[[Exception], object]) -> None:
         self._doc = doc
         self._post = post
+        self._part = part
         self._events: list[DocumentPatchedEvent] = []
         doc.on_change(self._changed)
         doc.unhold()
@@ -100,7 +103,11 @@ class Joint:
     def _flush(self) -> None:
         events, self._events = self._events, []
         serializer = _Writer(self._doc.models)
-        content = {"events": serializer.encode(events)}
+        try:
+            content = {"events": serializer.encode(events)}
+        except Exception as error:
+            self._part(error)
+            return
         self._doc.models.flush_synced(lambda model: not serializer.has_ref(model))
         buffers = serializer.buffers
         text = serialize_json(Serialized(content, buffers))

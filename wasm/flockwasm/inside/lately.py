@@ -81,7 +81,7 @@ class Later:
 
     Args:
         make: returns the function.
-        name: of the method, if it is not put into the text of a class.
+        name: of the method; the class that it is written in says so, if it is.
     """
 
     def __init__(self, make: Callable[[], Any], name: str = "") -> None:

@@ -22,6 +22,8 @@ from types import CodeType, ModuleType, SimpleNamespace
 
 __all__ = ["Absent", "Archive", "arrived", "expect", "install", "let_go", "places", "watch"]
 
+type Fetch = Callable[[], Iterable[tuple[str, str, bytes | memoryview]]]
+
 _HEADER = 16
 """Bytes before the code in a file of byte code."""
 _LOCAL = 30
@@ -180,10 +182,11 @@ class Absent(MetaPathFinder):
     """Looked at before all archives: sees to it that they are there.
 
     Args:
-        fetch: returns each missing file at once: where it belongs, its SHA-256, and its bytes.
+        fetch: returns each missing file at once: where it belongs, or nothing if it is only to be
+            checked; its SHA-256; its bytes.
     """
 
-    def __init__(self, fetch: Callable[[], Iterable[tuple[str, str, bytes]]]) -> None:
+    def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
     def find_spec(
@@ -192,21 +195,31 @@ class Absent(MetaPathFinder):
         """Wait for the archives, and leave the module to them.
 
         Raises:
-            ImportError: a file is not the right one.
+            ImportError: a file cannot be fetched, or is not the right one.
         """
         del path, target
-        for place, digest, content in self._fetch():
+        if fullname in sys.builtin_module_names:
+            return
+        try:
+            files = list(self._fetch())
+        except Exception as error:
+            raise ImportError(f"{fullname} cannot be imported: {error}") from error
+        for place, digest, content in files:
             if sha256(content).hexdigest() != digest:
-                raise ImportError(f"{fullname} cannot be imported: {Path(place).name} is damaged")
-            Path(place).write_bytes(content)
+                what = Path(place).name or "the list of packages"
+                raise ImportError(f"{fullname} cannot be imported: {what} is damaged")
+        for place, _, content in files:
+            if place:
+                Path(place).write_bytes(content)
         arrived()
 
 
-def expect(fetch: Callable[[], Iterable[tuple[str, str, bytes]]]) -> None:
+def expect(fetch: Fetch) -> None:
     """Let the next import of something new wait for the archives; see `Absent`."""
     sys.meta_path.insert(0, Absent(fetch))
 
 
 def arrived() -> None:
     """Say that the archives are there."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Absent)]
+    # A list of its own: an import may be walking along the other one.
+    sys.meta_path = [finder for finder in sys.meta_path if not isinstance(finder, Absent)]

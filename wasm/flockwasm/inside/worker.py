@@ -114,7 +114,7 @@ class Worker:
     def shown(self) -> None:
         """Begin to move: the page shows the document."""
         assert self._cockpit is not None
-        self._joint = Joint(self._doc, self._post)
+        self._joint = Joint(self._doc, self._post, self._part)
         self._cockpit.start_here()
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
@@ -131,6 +131,11 @@ class Worker:
             self._joint.receive(patch, [array.to_bytes() for array in arrays])
         except Exception as error:
             self._cockpit.session.fail("answering the page", error)
+
+    def _part(self, error: Exception) -> None:
+        """Give up: the page starts another worker, which goes on from what it keeps."""
+        trace = "".join(traceback.format_exception(error))
+        self._tell("stopped", json.dumps({"reason": str(error), "trace": trace}))
 
     # ------------------------------------------------------------------ what the page keeps
 

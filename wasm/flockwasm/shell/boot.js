@@ -19,11 +19,11 @@ const TITLES = {
 }
 const SILENCE_MS = 12_000
 const PING_MS = 2_000
+const WAITING_MS = 120_000
 const MOST_RESTARTS = 3
 
 const find = (id) => document.getElementById(id)
 const query = Object.fromEntries(new URLSearchParams(location.search))
-const theme = preferred() === "light" ? "light" : "dark"
 
 // ------------------------------------------------------------------ progress
 
@@ -273,6 +273,7 @@ let site = null
 let scripts = null
 let early = null
 let shown = null
+let launched = null
 
 const HANDLERS = {
   phase({phase}) {
@@ -287,14 +288,14 @@ const HANDLERS = {
     find("engine").textContent = `flockpit ${version}`
     await early
     if (written) await show({doc: written, models})
-    else if (shown !== models) await show(await shipped((made) => made.theme === theme && made.models === models))
+    else if (shown !== models) await show(await shipped((made) => made.theme === theme() && made.models === models))
     half.worker = worker
     worker.postMessage({kind: "shown"})
     half.idle()
   },
   again() {
     worker.terminate()
-    launch(query)
+    launch(launched)
   },
   memory() {
     document.documentElement.dataset.memory = "kept"
@@ -306,6 +307,10 @@ const HANDLERS = {
     half?.idle()
   },
   pong() {},
+  // It reads files, and answers nobody meanwhile.
+  waiting() {
+    heard = performance.now() + WAITING_MS
+  },
   kept({content}) {
     if (content.run) kept = content
     find("digest").textContent = `tick ${content.tick} ${content.digest.slice(0, 12)}`
@@ -327,6 +332,7 @@ const HANDLERS = {
 const BUG = "This is a bug in flockpit, or this browser lacks something that it needs (WebAssembly, module workers)."
 
 function launch(asked) {
+  launched = asked
   live = false
   progress = new Progress()
   progress.count("page", site.page_bytes, site.page_bytes)
@@ -352,7 +358,7 @@ function launch(asked) {
   }
   worker.addEventListener("error", failed)
   if (broken) failed(broken)
-  worker.postMessage({kind: "start", site, query: asked, look: {extent: [innerWidth, innerHeight], theme}})
+  worker.postMessage({kind: "start", site, query: asked, look: {extent: [innerWidth, innerHeight], theme: theme()}})
 }
 
 function began() {
@@ -428,7 +434,12 @@ async function json(path) {
   return response.json()
 }
 
-// As the cockpit's own script has it, which comes later.
+// The cockpit's own script, which comes later, goes by what is set here, and sets it anew when somebody
+// chooses another.
+function theme() {
+  return document.documentElement.dataset.theme
+}
+
 function preferred() {
   let remembered = null
   try {
@@ -437,11 +448,12 @@ function preferred() {
     // A page without storage remembers nothing.
   }
   const light = matchMedia("(prefers-color-scheme: light)").matches
-  return query.theme ?? remembered ?? (light ? "light" : "dark")
+  const wanted = query.theme || remembered || (light ? "light" : "dark")
+  return wanted === "light" ? "light" : "dark"
 }
 
 function fitting({theme: made, least: [width, height]}) {
-  return made === theme && innerWidth >= width && innerHeight >= height
+  return made === theme() && innerWidth >= width && innerHeight >= height
 }
 
 // A document that came with the site.
@@ -456,7 +468,8 @@ async function shipped(fits) {
 }
 
 async function start() {
-  document.documentElement.classList.toggle("light", theme === "light")
+  document.documentElement.dataset.theme = preferred()
+  document.documentElement.classList.toggle("light", theme() === "light")
   json("boot/recording.json").then(
     (recorded) => {
       recording = new Recording(recorded, find("recording"), find("time"), find("replay"))
@@ -467,12 +480,16 @@ async function start() {
   )
   try {
     site = await json("boot/site.json")
-    launch(query)
-    // After the first picture: they are a megabyte and a half of script.
-    await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)))
-    scripts = Promise.all(site.scripts.map(addScript))
+    // After the first picture, which a page in the background has none of: they are a megabyte and a
+    // half of script.
+    const painted = new Promise((done) => {
+      requestAnimationFrame(() => setTimeout(done))
+      setTimeout(done, 1000)
+    })
+    scripts = painted.then(() => Promise.all(site.scripts.map(addScript)))
     // What Python will make is there already: it is shown while Python is on its way.
-    early = shipped(fitting).then(show)
+    early = painted.then(() => shipped(fitting)).then(show)
+    launch(query)
     await early
   } catch (error) {
     fail(String(error.message ?? error), error.stack)

@@ -1,7 +1,9 @@
 // Plays the recorded run: positions and links once, then belief and field of each node by the frame.
 // It draws what the cockpit's map draws, with its sizes.
 
-const FRAME_MS = 80
+// At the pace at which it was recorded, though not every frame is drawn: Python needs the time.
+const FRAME_MS = 50
+const DRAWN_MS = 100
 // Room for the letters above the sides.
 const BESIDE = 24
 const ABOVE = 40
@@ -40,10 +42,12 @@ export class Recording {
   play() {
     this.stop()
     this.replay.hidden = true
+    const [first, began] = [this.index, performance.now()]
     this.timer = setInterval(() => {
+      const past = Math.floor((performance.now() - began) / FRAME_MS)
+      this.index = (first + past) % this.recorded.frames.length
       this.draw()
-      this.index = (this.index + 1) % this.recorded.frames.length
-    }, FRAME_MS)
+    }, DRAWN_MS)
     this.draw()
   }
 

@@ -13,6 +13,7 @@ let python = null
 let cockpit = null
 let image = null
 let absent = null
+let lost = null
 let starting = null
 
 function tell(kind, content = {}) {
@@ -185,7 +186,7 @@ async function startFrom(loader, site, query, {extent, theme}) {
   tell("phase", {phase: "tick"})
   const models = begun.worker().begin(...extent, theme)
   // The page has it since long, built by the same code; should it not, it gets it from here.
-  const known = site.documents.some((document) => document.models === models)
+  const known = site.documents.some((document) => document.models === models && document.theme === theme)
   const made = {models, written: known ? null : begun.worker().document()}
   await letGo(loader, site)
   takeImage(made)
@@ -241,22 +242,33 @@ async function fetchLate(site) {
   python.globals.get("arrived")()
 }
 
-// The same at once: an import waits for it.
+// The same at once: an import waits for it. The lock is only checked.
 function readLate(site) {
-  const {packages} = JSON.parse(new TextDecoder().decode(readNow(LOCK)))
-  return [LOCK, ...lateFiles(site)].map((path) => {
-    const {sha256} = site.files.find((file) => file.path === path)
-    return [place(path), sha256 ?? packaged(packages, path), readNow(path)]
-  })
+  tell("waiting")
+  const lock = readNow(LOCK)
+  const {packages} = JSON.parse(new TextDecoder().decode(lock))
+  const hash = (path) => site.files.find((file) => file.path === path).sha256 ?? packaged(packages, path)
+  const files = lateFiles(site).map((path) => [place(path), hash(path), readNow(path)])
+  return [["", hash(LOCK), lock], ...files]
 }
 
 function readNow(path) {
   const request = new XMLHttpRequest()
   request.open("GET", new URL(path, HERE), false)
   request.responseType = "arraybuffer"
-  request.send()
-  if (request.status !== 200) throw new FileFault(`${path} cannot be fetched.`)
+  try {
+    request.send()
+  } catch (error) {
+    throw missing(`${path} cannot be fetched (${error.message}).`)
+  }
+  if (request.status !== 200) throw missing(`${path} is missing: the server answers ${request.status}.`)
   return new Uint8Array(request.response)
+}
+
+// Python will wrap it.
+function missing(text) {
+  lost = new FileFault(text)
+  return lost
 }
 
 function lateFiles(site) {
@@ -342,7 +354,9 @@ function countImports(total) {
 // ------------------------------------------------------------------ messages
 
 function tellJson(kind, text) {
-  tell(kind, {content: JSON.parse(text)})
+  const content = JSON.parse(text)
+  if (kind !== "stopped") tell(kind, {content})
+  else fail({message: content.reason, stack: content.trace})
 }
 
 function post(text, names, parts) {
@@ -360,7 +374,8 @@ const HANDLERS = {
     cockpit.shown()
     python.runPython("import gc; gc.freeze(); gc.enable()")
   },
-  // Not before the page has time: it is a lot to write. Without it the next start is a full one.
+  // Not before the page has time. It is a lot to write; without it the next start is a full one. And it
+  // is a lot to read, in case something is imported that nothing has needed so far.
   async keep({version}) {
     try {
       if (image) await keep(version, image)
@@ -416,9 +431,9 @@ function fail(error) {
   const text = String(error?.message ?? error)
   const lines = text.trim().split("\n")
   tell("failure", {
-    reason: lines[lines.length - 1],
+    reason: lost?.message ?? lines[lines.length - 1],
     trace: String(error?.stack ?? text),
-    file: error instanceof FileFault,
+    file: lost !== null || error instanceof FileFault,
   })
 }
 
