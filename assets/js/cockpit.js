@@ -62,7 +62,7 @@ class Bridge {
 const ORDERS = {
   theme({name}) {
     document.documentElement.classList.toggle("light", name === "light")
-    document.documentElement.dataset.theme = name
+    document.documentElement.dataset.flockpitTheme = name
     remember(THEME_KEY, name)
   },
   copy({text}) {
@@ -241,7 +241,7 @@ function onDrop(event) {
 }
 
 function preferred() {
-  const {theme} = document.documentElement.dataset
+  const {flockpitTheme: theme} = document.documentElement.dataset
   const asked = theme || new URLSearchParams(location.search).get("theme") || remembered(THEME_KEY)
   if (asked) return asked
   return matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"

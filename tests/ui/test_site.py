@@ -242,8 +242,9 @@ def test_a_start_from_memory_lives_before_the_archives_are_there(page, shelf):
     with shelf.holding(*archives):
         visitor.open()
         visitor.at_tick(first_tick(Scenario.load(FIRST)))
-        wanted = lambda: {*archives} <= {*shelf.asked[asked:]}  # noqa: E731
-        visitor.until(wanted, "they are fetched once there is time")
+        visitor.until(
+            lambda: {*archives} <= {*shelf.asked[asked:]}, "they are fetched once there is time"
+        )
 
 
 COLOURS = """

@@ -70,21 +70,22 @@ def _initialize(self: HasProps, **properties: Any) -> None:  # noqa: ANN401
 
 
 def _default(self: PropertyDescriptor[Any], obj: HasProps) -> Any:  # noqa: ANN401
+    if obj.themed_values() is not None:
+        return _instance_default(self, obj)
     key = self, type(obj)
     make = _MAKERS.get(key)
-    if make is not None and obj.themed_values() is None:
+    if make is not None:
         return make()
     value = _instance_default(self, obj)
-    if obj.themed_values() is None:
-        kind = type(value)
-        if isinstance(value, HasProps):
-            made = type(obj)._overridden_defaults().get(self.name, self.property._default)
-            if callable(made):
-                _MAKERS[key] = made
-        elif kind in _EMPTY and not value:
-            _MAKERS[key] = kind
-        elif kind in _CONSTANT and not self.has_unstable_default(obj):
-            _MAKERS[key] = lambda: value
+    kind = type(value)
+    if isinstance(value, HasProps):
+        made = type(obj)._overridden_defaults().get(self.name, self.property._default)
+        if callable(made):
+            _MAKERS[key] = made
+    elif kind in _EMPTY and not value:
+        _MAKERS[key] = kind
+    elif kind in _CONSTANT and not self.has_unstable_default(obj):
+        _MAKERS[key] = lambda: value
     return value
 
 

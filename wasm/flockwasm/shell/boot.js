@@ -437,7 +437,7 @@ async function json(path) {
 // The cockpit's own script, which comes later, goes by what is set here, and sets it anew when somebody
 // chooses another.
 function theme() {
-  return document.documentElement.dataset.theme
+  return document.documentElement.dataset.flockpitTheme
 }
 
 function preferred() {
@@ -468,7 +468,7 @@ async function shipped(fits) {
 }
 
 async function start() {
-  document.documentElement.dataset.theme = preferred()
+  document.documentElement.dataset.flockpitTheme = preferred()
   document.documentElement.classList.toggle("light", theme() === "light")
   json("boot/recording.json").then(
     (recorded) => {

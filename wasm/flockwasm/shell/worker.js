@@ -245,10 +245,12 @@ async function fetchLate(site) {
 // The same at once: an import waits for it. The lock is only checked.
 function readLate(site) {
   tell("waiting")
+  lost = null
   const lock = readNow(LOCK)
   const {packages} = JSON.parse(new TextDecoder().decode(lock))
   const hash = (path) => site.files.find((file) => file.path === path).sha256 ?? packaged(packages, path)
   const files = lateFiles(site).map((path) => [place(path), hash(path), readNow(path)])
+  absent = null
   return [["", hash(LOCK), lock], ...files]
 }
 
