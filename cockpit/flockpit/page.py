@@ -3,9 +3,9 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import panel as pn
 from bokeh.models import ColumnDataSource
@@ -16,10 +16,7 @@ from flockpit.actions import action_of
 from flockpit.bridge import Link
 from flockpit.controls.overlays import Overlays
 from flockpit.controls.transport import Transport
-from flockpit.decks.barrier import BarrierDeck
-from flockpit.decks.curl import CurlDeck
 from flockpit.decks.deck import Deck, is_wide
-from flockpit.decks.flock import FlockDeck
 from flockpit.decks.opening import DECKS, deck_for, deck_of
 from flockpit.exports import RunRecord
 from flockpit.instruments.view import Flow, Viewpoint
@@ -35,7 +32,10 @@ from flockpit.wire import join_small_arrays, send_at_once
 if TYPE_CHECKING:
     from bokeh.document import Document
 
-__all__ = ["Cockpit"]
+    from flockpit.decks.barrier import BarrierDeck
+    from flockpit.decks.curl import CurlDeck
+
+__all__ = ["Cockpit", "import_decks"]
 
 _CLOSE_S = 0.15
 """Two changes of the tick within that time are a movement, not two steps."""
@@ -211,7 +211,7 @@ class Cockpit:
         """Return a deck, made when it is first needed."""
         if name not in self.decks:
             wide = is_wide(*self._extent) if self._extent is not None else not self.framed
-            make = _MADE[name]
+            make = _deck_class(name)
             self.decks[name] = make(self.session, self.overlays.view, self.theme, wide=wide)
         return self.decks[name]
 
@@ -235,15 +235,11 @@ class Cockpit:
         names = list(DECKS)
         self.open_deck(names[(names.index(self.deck.name) + 1) % len(names)])
 
-    def _barrier(self) -> BarrierDeck:
-        deck = self.open_deck("Barrier")
-        assert isinstance(deck, BarrierDeck)
-        return deck
+    def _barrier(self) -> "BarrierDeck":
+        return cast("BarrierDeck", self.open_deck("Barrier"))
 
-    def _curl(self) -> CurlDeck:
-        deck = self.open_deck("Curl")
-        assert isinstance(deck, CurlDeck)
-        return deck
+    def _curl(self) -> "CurlDeck":
+        return cast("CurlDeck", self.open_deck("Curl"))
 
     def _show(self, flow: Flow) -> None:
         self._curl().show(flow)
@@ -397,9 +393,32 @@ class Cockpit:
         return busy or (tick != before and now - at < _CLOSE_S)
 
 
-_MADE: dict[str, Callable[..., Deck]] = {
-    deck.name: deck for deck in (FlockDeck, CurlDeck, BarrierDeck)
-}
+def _deck_class(name: str) -> type[Deck]:
+    """Return the class of a deck, imported only now: a page opens with one of them.
+
+    Args:
+        name: on its tab.
+    """
+    match name:
+        case "Flock":
+            from flockpit.decks.flock import FlockDeck
+
+            return FlockDeck
+        case "Curl":
+            from flockpit.decks.curl import CurlDeck
+
+            return CurlDeck
+        case _:
+            from flockpit.decks.barrier import BarrierDeck
+
+            return BarrierDeck
+
+
+def import_decks() -> Iterator[str]:
+    """Import all decks, one with each step, and yield their names: then none has to wait for it."""
+    for name in DECKS:
+        _deck_class(name)
+        yield name
 
 
 def _send_data_last(doc: "Document") -> None:

@@ -297,7 +297,7 @@ def test_an_import_after_a_start_from_memory_waits_for_the_archives(page, shelf)
     with shelf.without(lost=[archive]):
         visitor.open()
         page.locator(".scenario select").select_option(label=words_of(GATED))
-        expect(page.locator("#word")).to_contain_text(f"{archive} is missing", timeout=STEP_MS)
+        expect(page.get_by_role("alert")).to_contain_text(f"{archive} is missing", timeout=STEP_MS)
     visitor.open()
     visitor.choose(GATED)
     expect(page.locator(".waffle-head")).to_be_visible(timeout=STEP_MS)

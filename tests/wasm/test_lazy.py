@@ -263,8 +263,9 @@ for name, text in _installed(lazy):
 
 NAMES = """
 import sys
+from flockwasm.inside.standins import prepare, stand_in_for_jinja
+stand_in_for_jinja()
 import bokeh.models
-from flockwasm.inside.standins import prepare
 few = sorted(name for name in sys.modules if name.startswith("bokeh.models."))
 from bokeh.plotting import figure
 made = figure()

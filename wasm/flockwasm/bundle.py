@@ -2,7 +2,7 @@
 
 Nearly all of Panel's wheel is JavaScript, and a third of Bokeh's; of the rest much is for servers,
 notebooks and tests. Taken are this project's wheel and the packages that are installed and pinned
-here, without their compiled files: MarkupSafe falls back to pure Python.
+here, without their compiled files. Jinja2 is not: the site fills no templates.
 """
 
 import json
@@ -38,8 +38,7 @@ class Packed:
         only: patterns of paths inside it that are taken.
         without: patterns of paths inside it that stay out.
         data: patterns of files that are no Python, yet needed; `{version}` is the project's.
-        blank: patterns of page templates, which would be compiled at import though the site fills
-            none of them: they are there, and empty.
+        blank: patterns of files that are looked for, and never shown: they are there, and empty.
         docs: whether docstrings are kept.
         lazy: patterns of modules inside it that make what they have once it is asked for.
         whole: patterns of those among them that stay as they are: their classes enter a table, or
@@ -88,7 +87,6 @@ _THEIRS = (
             "util/sampledata.py",
         ),
         data=("_sri/{version}.json",),
-        blank=("core/_templates/*",),
         lazy=("*",),
         whole=("core/*", "document/*", "events.py", "model/*", "protocol/*", "util/*"),
     ),
@@ -106,14 +104,12 @@ _THEIRS = (
             "ui/*",
         ),
         data=("package.json", "layout/flexbox.html", "_templates/page.css"),
-        blank=("*.css", "*.html", "_templates/*.js"),
+        blank=("*.css",),
         lazy=("*",),
         whole=("io/pyodide.py",),
     ),
     Packed("param", "param", docs=False),
     Packed("pyviz_comms", "pyviz_comms", data=("*.js", "labextension/package.json")),
-    Packed("jinja2"),
-    Packed("markupsafe"),
     Packed("packaging"),
 )
 PACKED = (*_OURS, *_THEIRS)

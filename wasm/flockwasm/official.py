@@ -4,7 +4,8 @@ The official ones are deflated inside, which a host's compression cannot better,
 library is source, which would be compiled anew at every start.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from flockwasm.archives import compiled, matches, stored, unzipped
 from flockwasm.runtime import NUMPY
@@ -34,6 +35,9 @@ _NUMPY_WITHOUT = (
 _NUMPY_EMPTY = ("numpy/_core/_add_newdocs.py", "numpy/_core/_add_newdocs_scalars.py")
 """Modules that do nothing but write help texts, for a prompt that the site has not."""
 
+_NUMPY_OURS = {"numpy/random/__init__.py": Path(__file__).parent / "instead" / "numpy_random.py"}
+"""Modules of numpy's that are ours on the site, and where their text is."""
+
 _STDLIB_WITHOUT = (
     "_pydecimal.py",
     "curses/*",
@@ -56,7 +60,9 @@ def repacked_numpy(wheel: bytes) -> bytes:
     Args:
         wheel: the official one, whose hash has been checked.
     """
-    return _repacked(NUMPY.name, wheel, _NUMPY_WITHOUT, _NUMPY_EMPTY)
+    instead = dict.fromkeys(_NUMPY_EMPTY, b"")
+    instead |= {inside: text.read_bytes() for inside, text in _NUMPY_OURS.items()}
+    return _repacked(NUMPY.name, wheel, _NUMPY_WITHOUT, instead)
 
 
 def repacked_stdlib(archive: bytes) -> bytes:
@@ -69,10 +75,10 @@ def repacked_stdlib(archive: bytes) -> bytes:
 
 
 def _repacked(
-    name: str, archive: bytes, without: Sequence[str], empty: Collection[str] = ()
+    name: str, archive: bytes, without: Sequence[str], instead: Mapping[str, bytes] | None = None
 ) -> bytes:
     wanted = {
-        inside: b"" if inside in empty else data
+        inside: (instead or {}).get(inside, data)
         for inside, data in unzipped(archive).items()
         if not matches(inside, without)
     }

@@ -21,7 +21,7 @@ from flockwasm.runtime import NUMPY, RUNTIME, cache_folder, fetch
 
 __all__ = ["IMPORTS", "build"]
 
-IMPORTS = 562
+IMPORTS = 495
 """Modules that the browser imports before the cockpit is there, about: the end of a bar."""
 
 _SHELL = Path(__file__).parent / "shell"

@@ -24,7 +24,8 @@ _FAR = (1 << 32) - 1
 """Offset from the least element at which one is packed apart."""
 _MOST_FAR = 0.75
 """Share of far elements above which packing them apart gains too little."""
-_CODE = {1: "<u1", 2: "<u2", 4: "<u4", 8: "<u8"}
+_CODE = {width: np.dtype(f"<u{width}") for width in (1, 2, 4, 8)}
+_WIDEST = {kind: np.dtype(f"<{kind}8") for kind in "iu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def _pack_integers(array: NDArray[Any]) -> Packed:
     kind, shape, dtype = array.dtype.kind, array.shape, array.dtype
     if array.size <= _SMALL:
         # Through the kind's widest type, so that the sign of a narrow element is kept.
-        data = array.astype(f"<{kind}8").tobytes()
+        data = array.astype(_WIDEST[kind]).tobytes()
         return Packed(kind, shape, 0, 8, data, None, dtype)
     low, high = int(array.min()), int(array.max())
     if low == high:

@@ -9,7 +9,8 @@ An object that holds something else offers `capture()` and `restore(mapping)` it
 """
 
 from dataclasses import field, fields
-from typing import Any, Protocol, runtime_checkable
+from functools import cache
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ __all__ = ["Captured", "Capturing", "capture", "derived", "restore", "state_fiel
 type Captured = dict[str, NDArray[Any]]
 
 
-@runtime_checkable
 class Capturing(Protocol):
     """An object that captures and restores itself."""
 
@@ -37,11 +37,23 @@ def derived(**options: Any) -> Any:  # noqa: ANN401 - mirrors dataclasses.field
 
 def state_fields(target: object) -> list[str]:
     """Return the names of the fields of a dataclass (or its instance) that are captured."""
-    return [
-        one.name
-        for one in fields(target)  # type: ignore[arg-type]  # callers pass dataclass instances
-        if not one.metadata.get("derived")
-    ]
+    return list(_captured_fields(target if isinstance(target, type) else type(target)))
+
+
+@cache
+def _captured_fields(of: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(of) if not one.metadata.get("derived"))
+
+
+# A runtime protocol would look each method up anew, for every field of every capture.
+@cache
+def _captures_itself(of: type) -> bool:
+    return hasattr(of, "capture") and hasattr(of, "restore")
+
+
+def _is_capturing(value: object) -> TypeGuard[Capturing]:
+    kind: type = type(value)
+    return _captures_itself(kind)
 
 
 def _is_state(value: object) -> bool:
@@ -58,7 +70,7 @@ def capture(target: object) -> Captured:
     Returns:
         Names, dotted for nested dataclasses, to arrays that share no memory with `target`.
     """
-    if isinstance(target, Capturing):
+    if _is_capturing(target):
         return target.capture()
     captured: Captured = {}
     for name in state_fields(target):
@@ -67,7 +79,7 @@ def capture(target: object) -> Captured:
             captured[name] = value.copy()
         elif isinstance(value, bool | int):
             captured[name] = np.asarray(value, dtype=np.int64)
-        elif isinstance(value, Capturing) or _is_state(value):
+        elif _is_capturing(value) or _is_state(value):
             for inner, array in capture(value).items():
                 captured[f"{name}.{inner}"] = array
     return captured
@@ -78,7 +90,7 @@ def restore(target: object, captured: Captured) -> None:
 
     Arrays of unchanged shape are written in place, so that views of them stay valid.
     """
-    if isinstance(target, Capturing):
+    if _is_capturing(target):
         target.restore(captured)
         return
     for name in state_fields(target):
@@ -87,7 +99,7 @@ def restore(target: object, captured: Captured) -> None:
             _restore_array(target, name, value, captured[name])
         elif isinstance(value, bool | int):
             setattr(target, name, type(value)(captured[name].item()))
-        elif isinstance(value, Capturing) or _is_state(value):
+        elif _is_capturing(value) or _is_state(value):
             prefix = f"{name}."
             inner = {
                 key.removeprefix(prefix): array

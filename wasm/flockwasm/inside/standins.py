@@ -19,7 +19,7 @@ from bokeh.core.serialization import Deserializer
 if TYPE_CHECKING:
     from bokeh.model import Model
 
-__all__ = ["PANEL_ROOT", "pandas_while_importing", "prepare"]
+__all__ = ["PANEL_ROOT", "pandas_while_importing", "prepare", "stand_in_for_jinja"]
 
 PANEL_ROOT = "static/panel/"
 """Where the site keeps Panel's style sheets; below it Panel looks for its version."""
@@ -28,6 +28,8 @@ PANEL_ROOT = "static/panel/"
 def prepare() -> None:
     """Let Panel find its sheets on the site, events their sentinel, and pages any of the models."""
     os.environ["PANEL_CDN_ROOT"] = PANEL_ROOT
+    if importlib.util.find_spec("jinja2") is None:
+        stand_in_for_jinja()
     ffi = sys.modules.get("pyodide.ffi")
     # Newer versions of Pyodide hand JavaScript's null over as this; ours hands over None.
     if ffi is not None and not hasattr(ffi, "jsnull"):
@@ -46,6 +48,46 @@ def _resolved(self: Deserializer, name: str) -> "type[Model]":
     return _resolve_type(self, name)
 
 
+class _Template:
+    """A page template: the site fills none, and packs none."""
+
+    def render(self, *_args: Any, **_more: Any) -> str:  # noqa: ANN401
+        raise ModuleNotFoundError("jinja2 is not part of the site: it fills no templates")
+
+
+class _Environment:
+    """Gives a template for every name."""
+
+    def __init__(self, *_args: Any, **_more: Any) -> None:  # noqa: ANN401
+        self.filters: dict[str, Any] = {}
+        self.globals: dict[str, Any] = {}
+
+    def get_template(self, _name: str) -> _Template:
+        return _Template()
+
+    def from_string(self, _text: str) -> _Template:
+        return _Template()
+
+
+def stand_in_for_jinja() -> None:
+    """Let imports of jinja2 give classes of which nothing but their being there is asked for."""
+    classes = {
+        "Environment": _Environment,
+        "FileSystemLoader": _Environment,
+        "Template": _Template,
+    }
+    for name in ("jinja2", "jinja2.environment", "jinja2.loaders"):
+        sys.modules[name] = _module(name, classes)
+    sys.modules["markupsafe"] = _module("markupsafe", {"Markup": str})
+
+
+def _module(name: str, content: dict[str, Any]) -> ModuleType:
+    made = ModuleType(name)
+    made.__spec__ = ModuleSpec(name, None)
+    vars(made).update(content)
+    return made
+
+
 @contextmanager
 def pandas_while_importing() -> Iterator[None]:
     """Let `import pandas` give a module that is nearly empty.
@@ -56,10 +98,7 @@ def pandas_while_importing() -> Iterator[None]:
     if importlib.util.find_spec("pandas") is not None:
         yield
         return
-    stand_in = ModuleType("pandas")
-    stand_in.__spec__ = ModuleSpec("pandas", None)
-    vars(stand_in).update(read_csv=_refuse, read_json=_refuse)
-    sys.modules["pandas"] = stand_in
+    sys.modules["pandas"] = _module("pandas", {"read_csv": _refuse, "read_json": _refuse})
     try:
         yield
     finally:

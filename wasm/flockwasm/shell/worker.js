@@ -7,6 +7,7 @@ const HERE = new URL("./", import.meta.url)
 const SITE = "/lib/python3.12/site-packages"
 const LOCK = "pyodide/pyodide-lock.json"
 const LIBRARY = "pyodide/python_stdlib.zip"
+const WASM = "application/wasm"
 const native = self.fetch.bind(self)
 
 let python = null
@@ -80,6 +81,13 @@ async function read(file, body, progress) {
   return bytes
 }
 
+// The browser keeps what it compiles of a response of its own, but not of one that is made here: that
+// is for hosts which do not know the type.
+function compilable(response) {
+  if (response.headers.get("Content-Type") === WASM) return response
+  return new Response(response.body, {headers: {"Content-Type": WASM}})
+}
+
 class Loader {
   constructor(files) {
     this.files = files
@@ -106,11 +114,9 @@ class Loader {
     const response = await answer(file)
     const progress = (size) => this.count(file.phase, size)
     if (!file.path.endsWith(".wasm")) return {bytes: await read(file, response.body, progress)}
-    const [compiled, counted] = response.body.tee()
-    const headers = {"Content-Type": "application/wasm"}
-    const checked = read(file, counted, progress).then(() => {})
+    const checked = read(file, response.clone().body, progress).then(() => {})
     checked.catch(() => {})
-    return {streamed: new Response(compiled, {headers}), checked}
+    return {streamed: compilable(response), checked}
   }
 
   // A package's stands in the lock, which is asked for before any of them and is checked itself.
@@ -240,6 +246,13 @@ async function fetchLate(site) {
     python.FS.writeFile(place(path), await loader.bytes(path), {canOwn: true})
   }
   python.globals.get("arrived")()
+}
+
+// All but the first, so that a click on a tab need not wait for it; frames are drawn in between.
+async function importDecks() {
+  for (const _ of python.pyimport("flockpit.page").import_decks()) {
+    await new Promise((done) => setTimeout(done, 100))
+  }
 }
 
 // The same at once: an import waits for it. The lock is only checked.
@@ -386,7 +399,13 @@ const HANDLERS = {
       console.warn(`Nothing is kept for the next start: ${error.message}`)
     }
     image = null
-    if (absent) await fetchLate(absent).catch((error) => console.warn(error.message))
+    try {
+      if (absent) await fetchLate(absent)
+      absent = null
+      await importDecks()
+    } catch (error) {
+      console.warn(`Decks are imported when they are opened: ${error.message}`)
+    }
     absent = null
   },
   async patch({text, buffers}) {
