@@ -8,6 +8,7 @@ const SITE = "/lib/python3.12/site-packages"
 const LOCK = "pyodide/pyodide-lock.json"
 const LIBRARY = "pyodide/python_stdlib.zip"
 const WASM = "application/wasm"
+const PART = {first: 1 << 18, most: 1 << 21, least: 1 << 16, slow: 2000}
 const native = self.fetch.bind(self)
 
 let python = null
@@ -64,21 +65,57 @@ async function check(file, bytes) {
 }
 
 async function read(file, body, progress) {
-  const bytes = new Uint8Array(file.size)
-  const reader = body.getReader()
-  let size = 0
-  for (;;) {
-    const {done, value} = await reader.read()
-    if (done) break
-    if (size + value.length <= file.size) bytes.set(value, size)
-    size += value.length
-    progress(value.length)
-  }
+  const {bytes, size} = await received(file, body, progress)
   if (size !== file.size) {
     throw new FileFault(`${file.path} is damaged: it has ${size} bytes instead of ${file.size}.`)
   }
   await check(file, bytes)
   return bytes
+}
+
+// Waking up for each packet would cost a second of Python's time: where the browser fills a buffer,
+// it is asked for as much as comes in a while. One byte more than there should be is room to notice.
+async function received(file, body, progress) {
+  let buffer = new ArrayBuffer(file.size + 1)
+  let size = 0
+  let part = PART.first
+  const reader = filling(body)
+  while (reader && size < buffer.byteLength) {
+    const began = performance.now()
+    const least = Math.min(part, buffer.byteLength - size)
+    const {done, value} = await reader.read(new Uint8Array(buffer, size), {min: least})
+    buffer = value.buffer
+    size += value.length
+    progress(value.length)
+    if (done) break
+    const slow = performance.now() - began > PART.slow
+    part = slow ? Math.max(part / 4, PART.least) : Math.min(part * 2, PART.most)
+  }
+  if (!reader) {
+    for await (const value of packets(body)) {
+      if (size + value.length < buffer.byteLength) new Uint8Array(buffer).set(value, size)
+      size += value.length
+      progress(value.length)
+    }
+  }
+  return {bytes: new Uint8Array(buffer, 0, Math.min(size, file.size)), size}
+}
+
+function filling(body) {
+  try {
+    return body.getReader({mode: "byob"})
+  } catch {
+    return null
+  }
+}
+
+async function* packets(body) {
+  const reader = body.getReader()
+  for (;;) {
+    const {done, value} = await reader.read()
+    if (done) return
+    yield value
+  }
 }
 
 // The browser keeps what it compiles of a response of its own, but not of one that is made here: that
