@@ -14,7 +14,7 @@ from importlib.util import MAGIC_NUMBER
 import pytest
 
 from flockwasm import bundle
-from flockwasm.archives import compiled, stored, unzipped
+from flockwasm.archives import compiled, indexed, stored, unzipped
 from flockwasm.inside.packed import Absent, Archive, expect
 from flockwasm.official import repacked_numpy, repacked_stdlib
 
@@ -72,7 +72,7 @@ def test_numpy_keeps_what_runs_and_its_help_texts_go():
     added = "numpy/_core/_add_newdocs.py"
     given = stored({"numpy/a.py": b"x = 1", added: b"x = 1", "numpy/b.so": b"", "numpy/c.h": b""})
     made = unzipped(repacked_numpy(given))
-    assert set(made) == {"numpy/a.pyc", f"{added}c", "numpy/b.so"}
+    assert set(made) == {"index.json", "numpy/a.pyc", f"{added}c", "numpy/b.so"}
     assert "x" in marshal.loads(made["numpy/a.pyc"][16:]).co_names
     assert marshal.loads(made[f"{added}c"][16:]).co_names == ()
 
@@ -84,7 +84,7 @@ def packed(tmp_path, monkeypatch):
         "onlyhere/plain/part.py": b"answer = 42",
         "onlyhere/words.txt": b"some words",
     }
-    data = stored(compiled("onlyhere.zip", members))
+    data = indexed(compiled("onlyhere.zip", members))
     monkeypatch.setattr(sys, "meta_path", [Archive(data, tmp_path), *sys.meta_path])
     yield tmp_path
     for name in [name for name in sys.modules if name.startswith("onlyhere")]:
@@ -150,7 +150,7 @@ def test_an_import_that_cannot_have_it_fails_and_tries_again_next_time(
 
 def test_an_archive_that_let_its_memory_go_reads_from_a_file(tmp_path):
     members = {"alone.py": b"answer = 42", "words.txt": b"some words"}
-    data = stored(compiled("alone.zip", members))
+    data = indexed(compiled("alone.zip", members))
     archive = Archive(data, tmp_path)
     address, size = archive.place
     assert ctypes.string_at(address, size) == data

@@ -9,23 +9,27 @@ pure Python to the `build` front end. This project's wheel is given to that fron
 """
 
 import io
+import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from importlib.util import MAGIC_NUMBER
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flockwasm.errors import SiteError
+from flockwasm.inside.packed import INDEX, LOCAL
 from flockwasm.runtime import RUNTIME
 
-__all__ = ["built_wheel", "compiled", "matches", "stored", "unzipped"]
+__all__ = ["built_wheel", "compiled", "indexed", "matches", "stored", "unzipped"]
 
 _EPOCH = (2020, 1, 1, 0, 0, 0)
 """Time of every file in an archive: the same input gives the same bytes."""
 
+_CODE = ".pyc"
 _HEADER = 16
 """Bytes before the code in a file of byte code (PEP 552)."""
 _UNCHECKED = MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
@@ -48,6 +52,38 @@ def stored(members: Mapping[str, bytes]) -> bytes:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
     return written.getvalue()
+
+
+def indexed(members: Mapping[str, bytes]) -> bytes:
+    """Return a stored zip whose first file says where the others are, as `packed` reads it.
+
+    Args:
+        members: contents by name: modules as byte code, and whatever else there is.
+    """
+    places: dict[str, list[int]] = {}
+    at = 0
+    for name, data in members.items():
+        start = at + LOCAL + len(name.encode())
+        at = start + len(data)
+        places[name] = [start, at]
+    modules = {_module(name): place for name, place in places.items() if name.endswith(_CODE)}
+    index = {
+        "modules": modules,
+        "packages": sorted(_module(name) for name in places if name.endswith(f"/__init__{_CODE}")),
+        "folders": sorted(set(chain.from_iterable(map(_above, modules)))),
+        "files": {name: place for name, place in places.items() if not name.endswith(_CODE)},
+    }
+    return stored({INDEX: json.dumps(index, separators=(",", ":")).encode(), **members})
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(_CODE).removesuffix("/__init__").replace("/", ".")
+
+
+def _above(module: str) -> Iterator[str]:
+    while "." in module:
+        module = module.rpartition(".")[0]
+        yield module
 
 
 def unzipped(archive: bytes) -> dict[str, bytes]:

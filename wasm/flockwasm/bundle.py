@@ -17,7 +17,7 @@ from pathlib import Path
 from pyodide_lock import PyodideLockSpec
 from pyodide_lock.spec import InfoSpec, PackageSpec
 
-from flockwasm.archives import built_wheel, compiled, matches, stored
+from flockwasm.archives import built_wheel, compiled, indexed, matches
 from flockwasm.errors import SiteError
 from flockwasm.lazy import Wanted, lazy
 from flockwasm.runtime import NUMPY, RUNTIME
@@ -138,7 +138,7 @@ def bundle() -> bytes:
     for docs in (False, True):
         found = chain.from_iterable(_installed(one) for one in _THEIRS if one.docs is docs)
         members |= compiled("packages.zip", dict(found), docs=docs)
-    return stored(members)
+    return indexed(members)
 
 
 def _built(packed: Packed, wheel: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:

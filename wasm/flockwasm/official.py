@@ -4,10 +4,10 @@ The official ones are deflated inside, which a host's compression cannot better,
 library is source, which would be compiled anew at every start.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from flockwasm.archives import compiled, matches, stored, unzipped
+from flockwasm.archives import compiled, indexed, matches, stored, unzipped
 from flockwasm.runtime import NUMPY
 
 __all__ = ["repacked_numpy", "repacked_stdlib"]
@@ -53,7 +53,7 @@ _STDLIB_WITHOUT = (
 
 
 def repacked_numpy(wheel: bytes) -> bytes:
-    """Return Pyodide's numpy without what is not needed to run.
+    """Return Pyodide's numpy without what is not needed to run, and with an index.
 
     Its docstrings stay: numpy hands them to C, which will have no None.
 
@@ -62,7 +62,9 @@ def repacked_numpy(wheel: bytes) -> bytes:
     """
     instead = dict.fromkeys(_NUMPY_EMPTY, b"")
     instead |= {inside: text.read_bytes() for inside, text in _NUMPY_OURS.items()}
-    return _repacked(NUMPY.name, wheel, _NUMPY_WITHOUT, instead)
+    taken = _taken(wheel, _NUMPY_WITHOUT)
+    changed = {inside: instead.get(inside, data) for inside, data in taken.items()}
+    return indexed(compiled(NUMPY.name, changed))
 
 
 def repacked_stdlib(archive: bytes) -> bytes:
@@ -71,15 +73,9 @@ def repacked_stdlib(archive: bytes) -> bytes:
     Args:
         archive: the official one, whose hash has been checked.
     """
-    return _repacked("python_stdlib.zip", archive, _STDLIB_WITHOUT)
+    return stored(compiled("python_stdlib.zip", _taken(archive, _STDLIB_WITHOUT)))
 
 
-def _repacked(
-    name: str, archive: bytes, without: Sequence[str], instead: Mapping[str, bytes] | None = None
-) -> bytes:
-    wanted = {
-        inside: (instead or {}).get(inside, data)
-        for inside, data in unzipped(archive).items()
-        if not matches(inside, without)
-    }
-    return stored(compiled(name, wanted))
+def _taken(archive: bytes, without: Sequence[str]) -> dict[str, bytes]:
+    found = unzipped(archive)
+    return {inside: data for inside, data in found.items() if not matches(inside, without)}

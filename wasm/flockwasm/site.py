@@ -13,6 +13,7 @@ from flockpit.app import first_tick
 from flockpit.decks.deck import HIGH, WIDE
 from flockpit.look.tokens import Theme
 from flockwasm import bundle, recorded
+from flockwasm.archives import compiled
 from flockwasm.document import document
 from flockwasm.errors import SiteError
 from flockwasm.inside.standins import PANEL_ROOT
@@ -89,9 +90,15 @@ def _python(official: dict[str, bytes]) -> dict[str, bytes]:
     files[f"pyodide/{NUMPY.name}"] = numpy
     files["pyodide/python_stdlib.zip"] = repacked_stdlib(official["python_stdlib.zip"])
     files[f"pyodide/{bundle.BUNDLE}"] = ours
-    files["pyodide/packed.py"] = (Path(__file__).parent / "inside" / "packed.py").read_bytes()
+    files["pyodide/packed.pyc"] = _importer()
     files["pyodide/pyodide-lock.json"] = bundle.lock(numpy, ours).encode()
     return files
+
+
+def _importer() -> bytes:
+    """What imports from archives, and so does not come from one."""
+    text = (Path(__file__).parent / "inside" / "packed.py").read_bytes()
+    return compiled("packed.zip", {"packed.py": text})["packed.pyc"]
 
 
 def _scripts() -> dict[str, bytes]:
@@ -151,7 +158,7 @@ _PHASES = {
     "pyodide/pyodide.asm.wasm": "runtime",
     "pyodide/python_stdlib.zip": "runtime",
     "pyodide/pyodide-lock.json": "runtime",
-    "pyodide/packed.py": "runtime",
+    "pyodide/packed.pyc": "runtime",
     f"pyodide/{NUMPY.name}": "numpy",
     f"pyodide/{bundle.BUNDLE}": "numpy",
     "boot/digests.json": "runtime",
@@ -159,7 +166,7 @@ _PHASES = {
 """Files that the worker fetches, and the phase whose bar they fill."""
 
 
-_LATE = {path for path in _PHASES if path.endswith((".zip", ".whl", ".py", "digests.json"))}
+_LATE = {path for path in _PHASES if path.endswith((".zip", ".whl", ".pyc", "digests.json"))}
 """Those of them that a start from a kept memory does not wait for."""
 
 

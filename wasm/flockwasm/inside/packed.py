@@ -1,17 +1,17 @@
 """Imports from a packed archive in memory; runs in the browser before anything else of ours.
 
 A package that is unpacked file by file costs a second, and every import of one of its modules a
-search of several folders. Here an archive stays as it came: a stored zip of byte code, whose
-modules are found by name in a dictionary. What is not code is written out, because libraries open
+search of several folders. Here an archive stays as it came: a stored zip of byte code, whose first
+file says where in it each module is. What is not code is written out, because libraries open
 such files by path. Once the cockpit is up the archive itself is written out as well, and what is
 imported later is read from there. A start from kept memory has no such files at first: whoever
 imports something new before they are there waits for them.
 """
 
-import io
+import json
 import marshal
+import os
 import sys
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from importlib.abc import Loader, MetaPathFinder
@@ -19,15 +19,31 @@ from importlib.machinery import ModuleSpec
 from importlib.readers import FileReader
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
+from typing import Any
 
-__all__ = ["Absent", "Archive", "arrived", "expect", "install", "let_go", "places", "watch"]
+__all__ = [
+    "INDEX",
+    "LOCAL",
+    "Absent",
+    "Archive",
+    "arrived",
+    "expect",
+    "install",
+    "let_go",
+    "places",
+    "watch",
+]
 
 type Fetch = Callable[[], Iterable[tuple[str, str, bytes | memoryview]]]
 
+INDEX = "index.json"
+"""Name of an archive's first file: places of modules and other files, from its own end on."""
+LOCAL = 30
+"""Bytes before the name in a zip's local header; our archives have no extra fields."""
+_SIZE = slice(22, 26)
+"""Where in that header the size is."""
 _HEADER = 16
 """Bytes before the code in a file of byte code."""
-_LOCAL = 30
-"""Bytes before the name in a zip's local header; our archives have no extra fields."""
 
 
 class Archive(MetaPathFinder, Loader):
@@ -42,29 +58,20 @@ class Archive(MetaPathFinder, Loader):
         self._data: memoryview | None = memoryview(data)
         self._file = ""
         self._root = root
-        self._places: dict[str, tuple[int, int]] = {}
-        self._packages: set[str] = set()
-        self._folders: set[str] = set()
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.infolist():
-                self._place(entry)
+        start = LOCAL + len(INDEX)
+        self._base = start + int.from_bytes(data[_SIZE], "little")
+        index = json.loads(data[start : self._base])
+        self._places: dict[str, tuple[int, int]] = index["modules"]
+        self._packages = frozenset(index["packages"])
+        self._folders = frozenset(index["folders"])
+        self._write(index["files"])
 
-    def _place(self, entry: zipfile.ZipInfo) -> None:
-        start = entry.header_offset + _LOCAL + len(entry.filename.encode())
-        end = start + entry.file_size
-        if not entry.filename.endswith(".pyc"):
-            path = self._root / entry.filename
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self._bytes(start, end))
-            return
-        name = entry.filename.removesuffix(".pyc").replace("/", ".")
-        if name.endswith(".__init__"):
-            name = name.removesuffix(".__init__")
-            self._packages.add(name)
-        self._places[name] = (start + _HEADER, end)
-        while "." in name:
-            name = name.rpartition(".")[0]
-            self._folders.add(name)
+    def _write(self, files: dict[str, tuple[int, int]]) -> None:
+        for folder in {os.path.dirname(path) for path in files}:  # noqa: PTH120
+            os.makedirs(f"{self._root}/{folder}", exist_ok=True)  # noqa: PTH103
+        for path, (start, end) in files.items():
+            with open(f"{self._root}/{path}", "wb") as file:  # noqa: PTH123
+                file.write(self._bytes(start, end))
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -102,7 +109,7 @@ class Archive(MetaPathFinder, Loader):
     def get_code(self, name: str) -> CodeType:
         """Return a module's code."""
         start, end = self._places[name]
-        code: CodeType = marshal.loads(self._bytes(start, end))
+        code: CodeType = marshal.loads(self._bytes(start + _HEADER, end))
         return code
 
     @property
@@ -121,9 +128,9 @@ class Archive(MetaPathFinder, Loader):
 
     def _bytes(self, start: int, end: int) -> bytes | memoryview:
         if self._data is not None:
-            return self._data[start:end]
+            return self._data[self._base + start : self._base + end]
         with Path(self._file).open("rb") as archive:
-            archive.seek(start)
+            archive.seek(self._base + start)
             return archive.read(end - start)
 
     def get_source(self, name: str) -> None:
@@ -150,14 +157,14 @@ def watch(watcher: Callable[[], object]) -> None:
 _ARCHIVES: list[Archive] = []
 
 
-def install(data: bytes, root: str) -> None:
+def install(data: Any, root: str) -> None:  # noqa: ANN401
     """Let the modules of an archive be imported.
 
     Args:
-        data: the archive.
+        data: the archive, as an array of the browser's.
         root: a folder on the import path.
     """
-    archive = Archive(bytes(data), Path(root))
+    archive = Archive(data.to_bytes(), Path(root))
     _ARCHIVES.append(archive)
     sys.meta_path.insert(0, archive)
 

@@ -23,9 +23,9 @@ export async function find(version) {
   return {state: await state.json(), bytes}
 }
 
-export async function keep(version, {state, memory}) {
+export async function keep(version, {state, parts}) {
   const cache = await caches.open(STORE + version)
-  await cache.put(PLACES.memory, new Response(memory))
+  await cache.put(PLACES.memory, new Response(new Blob(parts)))
   // Last: where it is there, the rest is.
   await cache.put(PLACES.state, new Response(JSON.stringify(state)))
 }
@@ -60,7 +60,7 @@ export function take(python, more) {
       .map((path) => ({path, ...add(fs.readFile(path))})),
     references: references(module, python._api),
   }
-  return {state, memory: new Blob(parts)}
+  return {state, parts}
 }
 
 // Where memory holds anything, in blocks.

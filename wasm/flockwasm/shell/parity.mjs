@@ -14,10 +14,10 @@ const python = await loadPyodide({
   enableRunUntilComplete: false,
   stdout: (text) => console.error(text),
 })
-python.runPython(readFileSync(join(runtime, "packed.py"), "utf8"))
+python.globals.set("importer", new Uint8Array(readFileSync(join(runtime, "packed.pyc"))))
+python.runPython("import marshal; exec(marshal.loads(importer.to_bytes()[16:]))")
 const install = python.globals.get("install")
 for (const archive of [archives.numpy, archives.ours]) {
-  const bytes = new Uint8Array(readFileSync(join(site, archive)))
-  install(python.toPy(bytes), "/lib/python3.12/site-packages")
+  install(new Uint8Array(readFileSync(join(site, archive))), "/lib/python3.12/site-packages")
 }
 process.stdout.write(python.pyimport("flockwasm.inside.parity").recorded(scenario))

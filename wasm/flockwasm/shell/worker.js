@@ -376,7 +376,8 @@ async function startPython(loader, site) {
   tell("phase", {phase: "numpy"})
   // Nothing that comes up now is garbage: it is not searched for any until the cockpit is there.
   python.runPython("import gc; gc.disable()")
-  python.runPython(new TextDecoder().decode(await loader.bytes("pyodide/packed.py")))
+  python.globals.set("importer", await loader.bytes("pyodide/packed.pyc"))
+  python.runPython("import marshal; exec(marshal.loads(importer.to_bytes()[16:])); del importer")
   await unpack(loader, site.archives.numpy)
   python.runPython("import numpy")
   await unpack(loader, site.archives.ours)
@@ -384,13 +385,8 @@ async function startPython(loader, site) {
 
 async function unpack(loader, path) {
   const install = python.globals.get("install")
-  const bytes = python.toPy(await loader.bytes(path))
-  try {
-    install(bytes, SITE)
-  } finally {
-    bytes.destroy()
-    install.destroy()
-  }
+  install(await loader.bytes(path), SITE)
+  install.destroy()
 }
 
 function countImports(total) {
