@@ -30,6 +30,8 @@ from ui.sitedesk import BOOT_MS, PLACE, Shelf, stocked
 
 SIZES = (60, 200, 500, 1000)
 WINDOW_S = 5
+REST_MS = 2000
+"""Before each visit the browser is left alone: what the last one left to do is not measured."""
 
 PACE = """
 (nodes) => new Promise((done) => {
@@ -112,6 +114,7 @@ def print_line(name, sizes):
 def visit(page, url):
     """Open the site; return milliseconds from the start of navigation to each mark."""
     page.add_init_script(WATCH)
+    page.wait_for_timeout(REST_MS)
     page.goto(url)
     page.wait_for_selector("html.ready.live", state="attached", timeout=BOOT_MS)
     marks = page.evaluate(MARKS)
@@ -122,11 +125,17 @@ def visit(page, url):
 def visit_stock(page, url):
     """The same for what `panel convert` made: live as soon as the page shows the document."""
     asked = []
-    page.context.on("request", lambda request: asked.append(request.url))
+
+    def note(request):
+        asked.append(request.url)
+
+    page.wait_for_timeout(REST_MS)
+    page.context.on("request", note)
     page.goto(f"{url}app.html")
     try:
         page.wait_for_selector(".bk-Figure, .bk-Column", state="attached", timeout=BOOT_MS)
     finally:
+        page.context.remove_listener("request", note)
         # A start that waits for other hosts, maybe in vain, measures the network.
         if elsewhere := others(asked, url):
             sys.exit(
@@ -139,26 +148,34 @@ def visit_stock(page, url):
 def others(asked, url):
     """Return the hosts, other than the site's, that some addresses lead to."""
     parts = [urlsplit(address) for address in asked]
-    hosts = {part.netloc for part in parts if part.scheme in ("http", "https", "ws", "wss")}
-    return sorted(hosts - {urlsplit(url).netloc})
+    hosts = {part.hostname for part in parts if part.scheme in ("http", "https", "ws", "wss")}
+    return sorted(hosts - {urlsplit(url).hostname})
 
 
-def starts(browser, url, stock, runs):
-    """Visit with an empty store, and again with what was kept; each time beside the stock build."""
+def starts(context, site, stock, runs):
+    """Visit for the first time, and again with what was kept; each time beside the stock build.
+
+    The browser keeps what any visitor's keeps, compiled code too, so its profile is on disk. Each
+    run has servers of its own: to the browser another port is a site that it has nothing of.
+    """
     found = {"cold": [], "warm": [], "stock cold": [], "stock warm": []}
     for _ in range(runs):
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        shelf = Shelf(site)
         page = context.new_page()
-        found["cold"].append(visit(page, url))
+        found["cold"].append(visit(page, shelf.url))
         page.wait_for_selector("html[data-memory=kept]", state="attached", timeout=BOOT_MS)
         page.close()
-        found["warm"].append(visit(context.new_page(), url))
-        context.close()
+        page = context.new_page()
+        found["warm"].append(visit(page, shelf.url))
+        page.close()
+        shelf.close()
         if stock:
-            context = browser.new_context(viewport={"width": 1280, "height": 800})
-            found["stock cold"].append(visit_stock(context.new_page(), stock))
-            found["stock warm"].append(visit_stock(context.new_page(), stock))
-            context.close()
+            shelf = Shelf(stock)
+            for kind in ("stock cold", "stock warm"):
+                page = context.new_page()
+                found[kind].append(visit_stock(page, shelf.url))
+                page.close()
+            shelf.close()
     return found
 
 
@@ -195,14 +212,14 @@ def frames_per_second(page, nodes):
     return frames / WINDOW_S
 
 
-def stock_shelf(folder):
-    """What `panel convert` makes of the cockpit, on a server of its own; None if it cannot."""
+def stock_root(folder):
+    """Put what `panel convert` makes of the cockpit into a server's root; None if it cannot."""
     try:
-        build(folder / "stock" / PLACE)
+        build(folder / PLACE)
     except SiteError as error:
         print(f"without `panel convert`: {error}")
         return None
-    return Shelf(folder / "stock")
+    return folder
 
 
 def main():
@@ -216,11 +233,17 @@ def main():
         print_sizes(arguments.site)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        shelf = Shelf(stocked(arguments.site, Path(folder)))
-        browser = playwright.chromium.launch(executable_path=find().path, args=list(LAUNCH))
-        stock = None if arguments.no_stock else stock_shelf(Path(folder))
-        print_starts(starts(browser, shelf.url, stock and stock.url, arguments.runs))
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        site = stocked(arguments.site, Path(folder) / "site")
+        stock = None if arguments.no_stock else stock_root(Path(folder) / "stock")
+        context = playwright.chromium.launch_persistent_context(
+            Path(folder) / "profile",
+            executable_path=find().path,
+            args=list(LAUNCH),
+            viewport={"width": 1280, "height": 800},
+        )
+        print_starts(starts(context, site, stock, arguments.runs))
+        shelf = Shelf(site)
+        page = context.new_page()
         visit(page, shelf.url)
         print(f"\n{'frames per second at 1/20':<44}")
         for nodes in SIZES:
@@ -229,7 +252,7 @@ def main():
         in_browser, native = page.evaluate(PACE, 1000), tick_ms(1000)
         print(f"\nms per tick at 1,000 nodes: {in_browser:.2f} here, {native:.2f} native, ", end="")
         print(f"{in_browser / native:.1f} times")
-        browser.close()
+        context.close()
         shelf.close()
     print(f"load of the machine: {load:.1f} before, {os.getloadavg()[0]:.1f} after")
     print(json.dumps({"site": str(arguments.site), "runs": arguments.runs}))
