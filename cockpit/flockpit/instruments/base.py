@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, ClassVar
 
 import panel as pn
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, UnionRenderers
 
 from flockpit.instruments.view import DeckView
 from flockpit.look.assets import sheet
@@ -157,7 +157,9 @@ class Figure(Instrument):
 
     def __init__(self, layers: Mapping[str, Layer], theme: Theme = "dark") -> None:
         self.layers = dict(layers)
-        self.sources = {name: ColumnDataSource(data={}) for name in layers}
+        # Bokeh would give each source one of its own, and each is a model to be made and sent.
+        policy = UnionRenderers()
+        self.sources = {name: ColumnDataSource(data={}, selection_policy=policy) for name in layers}
         self.paint = Paint(theme)
         self._keys: dict[str, Hashable] = {}
         self.line = pane(classes=("headline-pane",))

@@ -17,7 +17,7 @@ from flockpit.instruments.detection_times import (
     outages_of,
     quantile,
 )
-from flockpit.instruments.figures import Scale, chart, label_axis, quiet_axis, round_values
+from flockpit.instruments.figures import Scale, add_axis, chart, label_axis, round_values
 from flockpit.instruments.view import DeckView
 from flockpit.look.tokens import Theme
 from flockpit.look.widgets import words
@@ -206,7 +206,7 @@ class Detection(Figure):
 
     def _draw(self) -> None:
         made = self._figure
-        quiet_axis(made.xaxis[0], self.paint)
+        add_axis(made, self.paint, "below")
         self._label(_LEAST_MS)
         false = Step(x="x", y="y", mode="after", line_width=1.5, line_dash=[2, 3])
         made.add_glyph(self.sources["false"], self.paint(false, line_color="dead"))

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from bokeh.models import (
     CDSView,
     ColumnDataSource,
     FixedTicker,
+    Grid,
     LinearAxis,
     Range1d,
     Text,
@@ -21,12 +22,12 @@ __all__ = [
     "NO_OUTLINE",
     "SAMPLES",
     "Scale",
+    "add_axis",
     "add_text",
     "add_values",
     "chart",
     "label_axis",
     "nice_scale",
-    "quiet_axis",
     "round_values",
     "sample_ticks",
     "set_scale",
@@ -80,23 +81,19 @@ def chart(
 
 def add_values(made: Any, paint: Paint, scale: Scale) -> None:  # noqa: ANN401
     """Label a figure's values and draw the grid at them."""
-    axis, grid = made.yaxis[0], made.ygrid[0]
-    quiet_axis(axis, paint)
-    grid.visible = True
-    grid.level = "underlay"
-    paint(grid, grid_line_color="grid")
+    axis = add_axis(made, paint, "left")
+    grid = Grid(dimension=1, ticker=axis.ticker, level="underlay")
+    made.add_layout(paint(grid, grid_line_color="grid"))
     set_scale(made, scale)
 
 
 def set_scale(made: Any, scale: Scale) -> None:  # noqa: ANN401
     """Let a figure show other values; models change only where they differ."""
-    axis, grid, span = made.yaxis[0], made.ygrid[0], made.y_range
+    axis, span = made.yaxis[0], made.y_range
     marks = list(scale.marks)
     if (span.start, span.end) != (scale.low, scale.high):
         span.update(start=scale.low, end=scale.high)
     _mark(axis, marks, dict(scale.marks))
-    if grid.ticker is not axis.ticker:
-        grid.ticker = axis.ticker
 
 
 def label_axis(axis: Any, marks: list[float], unit: str) -> None:  # noqa: ANN401
@@ -108,9 +105,7 @@ def label_axis(axis: Any, marks: list[float], unit: str) -> None:  # noqa: ANN40
 
 def _mark(axis: Any, marks: list[float], words: dict[float, str]) -> None:  # noqa: ANN401
     """Label values of an axis; its ticker stays, for a new model costs a walk through them all."""
-    if not isinstance(axis.ticker, FixedTicker):
-        axis.ticker = FixedTicker(ticks=marks)
-    elif axis.ticker.ticks != marks:
+    if axis.ticker.ticks != marks:
         axis.ticker.ticks = marks
     # BokehJS complains of each label that was once left out, so the words of other values stay.
     known = dict(axis.major_label_overrides)
@@ -118,10 +113,10 @@ def _mark(axis: Any, marks: list[float], words: dict[float, str]) -> None:  # no
         axis.major_label_overrides = named
 
 
-def quiet_axis(axis: LinearAxis, paint: Paint) -> None:
-    """Leave nothing of an axis but its labels."""
-    axis.update(
-        visible=True,
+def add_axis(made: Any, paint: Paint, place: Literal["left", "below"]) -> LinearAxis:  # noqa: ANN401
+    """Put an axis at a figure's edge, of which there is nothing but its labels; return it."""
+    axis = LinearAxis(
+        ticker=FixedTicker(ticks=[]),  # type: ignore[arg-type]  # any ticker will do
         axis_line_color=None,
         major_tick_line_color=None,
         minor_tick_line_color=None,
@@ -132,7 +127,8 @@ def quiet_axis(axis: LinearAxis, paint: Paint) -> None:
         major_label_text_font_size=SMALL,
         major_label_standoff=4,
     )
-    paint(axis, major_label_text_color="text3")
+    made.add_layout(paint(axis, major_label_text_color="text3"), place)
+    return axis
 
 
 def add_text(

@@ -11,7 +11,7 @@ from flockcore.hodge.gossip import Partners
 from flockcore.hodge.operators import curl
 from flockcore.kernel.rng import Streams
 from flockpit.instruments.base import Columns, Figure, Headline, Layer, Number, pane, put
-from flockpit.instruments.figures import Scale, add_text, chart, label_axis, quiet_axis
+from flockpit.instruments.figures import Scale, add_axis, add_text, chart, label_axis
 from flockpit.instruments.flow_norm import FLOOR, MARKS, logarithm
 from flockpit.instruments.flow_reading import Reading, absent, no_rows, read
 from flockpit.instruments.view import DeckView
@@ -137,8 +137,7 @@ class FlowGossip(Figure):
 
     def _draw(self, scale: Scale) -> Any:  # noqa: ANN401
         made = chart(self.paint, Range1d(start=0.0, end=float(ROUNDS)), scale, bottom=22)
-        axis = made.xaxis[0]
-        quiet_axis(axis, self.paint)
+        axis = add_axis(made, self.paint, "below")
         label_axis(axis, [0.0, 15.0, 30.0], "rounds")
         for name, token in (("gossip", "text3"), ("projector", "gradient")):
             line = Line(x="x", y="y", line_width=2)

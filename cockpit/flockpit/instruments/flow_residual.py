@@ -9,10 +9,10 @@ from bokeh.models.annotations import Span
 from flockpit.instruments.base import Columns, Figure, Headline, Layer, Number, pane, put
 from flockpit.instruments.figures import (
     Scale,
+    add_axis,
     add_text,
     chart,
     label_axis,
-    quiet_axis,
     round_values,
 )
 from flockpit.instruments.flow_norm import power
@@ -65,8 +65,7 @@ class FlowResidual(Figure):
 
     def _draw(self, scale: Scale) -> Any:  # noqa: ANN401
         made = chart(self.paint, Range1d(start=0.0, end=10.0), scale, bottom=22)
-        self._axis = made.xaxis[0]
-        quiet_axis(self._axis, self.paint)
+        self._axis = add_axis(made, self.paint, "below")
         tolerance = Span(
             dimension="width", location=np.log10(_TOLERANCE), line_width=1.5,
             line_dash=list(DASHES["threshold"]),

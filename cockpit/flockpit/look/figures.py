@@ -70,6 +70,9 @@ def blank_figure(
     made = figure(
         x_range=x_range,
         y_range=Range1d(start=y_range[0], end=y_range[1]),
+        # No axes and grids: hidden, they would still be made and sent.
+        x_axis_type=None,
+        y_axis_type=None,
         tools="",
         toolbar_location=None,
         output_backend="canvas",
@@ -82,8 +85,6 @@ def blank_figure(
     made.min_border = 0
     made.min_border_top, made.min_border_right = top, right
     made.min_border_bottom, made.min_border_left = bottom, left
-    made.axis.visible = False
-    made.grid.visible = False
     paint(made, background_fill_color="surface", border_fill_color="surface")
     return made
 
