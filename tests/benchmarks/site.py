@@ -148,8 +148,8 @@ def visit_stock(page, url):
 def others(asked, url):
     """Return the hosts, other than the site's, that some addresses lead to."""
     parts = [urlsplit(address) for address in asked]
-    hosts = {part.hostname for part in parts if part.scheme in ("http", "https", "ws", "wss")}
-    return sorted(hosts - {urlsplit(url).hostname})
+    hosts = {part.netloc for part in parts if part.scheme in ("http", "https", "ws", "wss")}
+    return sorted(hosts - {urlsplit(url).netloc})
 
 
 def starts(context, site, stock, runs):
