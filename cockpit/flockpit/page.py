@@ -247,9 +247,10 @@ class Cockpit:
     def _follow(self) -> None:
         """Open the deck that another scenario, or a stop of its tour, is about."""
         session = self.session
-        if session.scenario.name != self._scenario.name:
+        # Known before the deck is opened: one that cannot be imported is not tried at every frame.
+        before, self._scenario = self._scenario, session.scenario
+        if session.scenario.name != before.name:
             self.open_deck(deck_for(session.scenario))
-        self._scenario = session.scenario
         stop, known = session.stop, self._toured
         self._toured = stop
         wanted = None if stop is None or stop is known else deck_of(stop)

@@ -76,3 +76,16 @@ def test_a_campaign_runs_and_theorems_are_recorded_ones(visitor):
     proofs = page.locator(".instrument.proofs")
     expect(proofs).to_contain_text(re.compile("recorded with z3"), timeout=STEP_MS)
     expect(proofs.get_by_role("button", name="Prove them here")).to_have_count(0)
+
+
+def test_a_campaign_after_a_start_from_memory_links_the_generators_that_it_draws_from(page, shelf):  # noqa: F811
+    visitor = Visitor(page, shelf.url)
+    visitor.open()
+    page.wait_for_selector("html[data-memory=kept]", state="attached", timeout=BOOT_MS)
+    visitor.open()
+    visitor.choose("late-report")
+    expect(page.locator(".waffle-head")).to_be_visible(timeout=STEP_MS)
+    page.keyboard.press("q")
+    card = page.locator(".instrument.fuzz")
+    expect(card).to_contain_text("all runs made", timeout=2 * STEP_MS)
+    expect(card).to_contain_text("0 broken")

@@ -90,13 +90,16 @@ def _python(official: dict[str, bytes]) -> dict[str, bytes]:
     files[f"pyodide/{NUMPY.name}"] = numpy
     files["pyodide/python_stdlib.zip"] = repacked_stdlib(official["python_stdlib.zip"])
     files[f"pyodide/{bundle.BUNDLE}"] = ours
-    files["pyodide/packed.pyc"] = _importer()
+    files["pyodide/packed.bin"] = _importer()
     files["pyodide/pyodide-lock.json"] = bundle.lock(numpy, ours).encode()
     return files
 
 
 def _importer() -> bytes:
-    """What imports from archives, and so does not come from one."""
+    """What imports from archives, and so does not come from one: byte code.
+
+    Not by the name of byte code, which whoever keeps a site in a repository leaves out of it.
+    """
     text = (Path(__file__).parent / "inside" / "packed.py").read_bytes()
     return compiled("packed.zip", {"packed.py": text})["packed.pyc"]
 
@@ -158,7 +161,7 @@ _PHASES = {
     "pyodide/pyodide.asm.wasm": "runtime",
     "pyodide/python_stdlib.zip": "runtime",
     "pyodide/pyodide-lock.json": "runtime",
-    "pyodide/packed.pyc": "runtime",
+    "pyodide/packed.bin": "runtime",
     f"pyodide/{NUMPY.name}": "numpy",
     f"pyodide/{bundle.BUNDLE}": "numpy",
     "boot/digests.json": "runtime",
@@ -166,7 +169,7 @@ _PHASES = {
 """Files that the worker fetches, and the phase whose bar they fill."""
 
 
-_LATE = {path for path in _PHASES if path.endswith((".zip", ".whl", ".pyc", "digests.json"))}
+_LATE = {path for path in _PHASES if path.endswith((".zip", ".whl", ".bin", "digests.json"))}
 """Those of them that a start from a kept memory does not wait for."""
 
 

@@ -50,7 +50,7 @@ class Archive(MetaPathFinder, Loader):
     """Finds and loads the modules of one archive.
 
     Args:
-        data: the archive, stored, not compressed.
+        data: the archive, stored, not compressed, with its index first.
         root: folder in which the modules claim to lie, and into which all else is written.
     """
 

@@ -1,4 +1,4 @@
-"""What Panel expects of Pyodide and does not find there: set before Panel is imported.
+"""What Panel and Bokeh expect and do not find on the site: set before they are imported.
 
 It leans on Panel's internals, which is why Panel is held to one minor version, and why the site's
 browser tests click, drag and draw.
@@ -26,7 +26,10 @@ PANEL_ROOT = "static/panel/"
 
 
 def prepare() -> None:
-    """Let Panel find its sheets on the site, events their sentinel, and pages any of the models."""
+    """Let Panel find its sheets on the site, events their sentinel, and pages any of the models.
+
+    Where there is no Jinja2, classes that have its names stand in for it.
+    """
     os.environ["PANEL_CDN_ROOT"] = PANEL_ROOT
     if importlib.util.find_spec("jinja2") is None:
         stand_in_for_jinja()
@@ -50,6 +53,9 @@ def _resolved(self: Deserializer, name: str) -> "type[Model]":
 
 class _Template:
     """A page template: the site fills none, and packs none."""
+
+    def __init__(self, *_args: Any, **_more: Any) -> None:  # noqa: ANN401
+        """Take a text, as the real one does."""
 
     def render(self, *_args: Any, **_more: Any) -> str:  # noqa: ANN401
         raise ModuleNotFoundError("jinja2 is not part of the site: it fills no templates")

@@ -14,7 +14,7 @@ const python = await loadPyodide({
   enableRunUntilComplete: false,
   stdout: (text) => console.error(text),
 })
-python.globals.set("importer", new Uint8Array(readFileSync(join(runtime, "packed.pyc"))))
+python.globals.set("importer", new Uint8Array(readFileSync(join(runtime, "packed.bin"))))
 python.runPython("import marshal; exec(marshal.loads(importer.to_bytes()[16:]))")
 const install = python.globals.get("install")
 for (const archive of [archives.numpy, archives.ours]) {

@@ -8,7 +8,7 @@ const SITE = "/lib/python3.12/site-packages"
 const LOCK = "pyodide/pyodide-lock.json"
 const LIBRARY = "pyodide/python_stdlib.zip"
 const WASM = "application/wasm"
-const PART = {first: 1 << 18, most: 1 << 21, least: 1 << 16, slow: 2000}
+const PART = {first: 1 << 16, most: 1 << 21, least: 1 << 16, slow: 2000}
 const native = self.fetch.bind(self)
 
 let python = null
@@ -67,7 +67,8 @@ async function check(file, bytes) {
 async function read(file, body, progress) {
   const {bytes, size} = await received(file, body, progress)
   if (size !== file.size) {
-    throw new FileFault(`${file.path} is damaged: it has ${size} bytes instead of ${file.size}.`)
+    const found = size > file.size ? "more" : `${size}`
+    throw new FileFault(`${file.path} is damaged: it has ${found} bytes instead of ${file.size}.`)
   }
   await check(file, bytes)
   return bytes
@@ -283,6 +284,7 @@ async function fetchLate(site) {
     python.FS.writeFile(place(path), await loader.bytes(path), {canOwn: true})
   }
   python.globals.get("arrived")()
+  lost = null
 }
 
 // All but the first, so that a click on a tab need not wait for it; frames are drawn in between.
@@ -376,7 +378,7 @@ async function startPython(loader, site) {
   tell("phase", {phase: "numpy"})
   // Nothing that comes up now is garbage: it is not searched for any until the cockpit is there.
   python.runPython("import gc; gc.disable()")
-  python.globals.set("importer", await loader.bytes("pyodide/packed.pyc"))
+  python.globals.set("importer", await loader.bytes("pyodide/packed.bin"))
   python.runPython("import marshal; exec(marshal.loads(importer.to_bytes()[16:])); del importer")
   await unpack(loader, site.archives.numpy)
   python.runPython("import numpy")
