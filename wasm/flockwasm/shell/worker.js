@@ -8,7 +8,7 @@ const SITE = "/lib/python3.12/site-packages"
 const LOCK = "pyodide/pyodide-lock.json"
 const LIBRARY = "pyodide/python_stdlib.zip"
 const WASM = "application/wasm"
-const PART = {first: 1 << 16, most: 1 << 21, least: 1 << 16, slow: 2000}
+const PART = {least: 1 << 16, most: 1 << 21, slow: 2000}
 const native = self.fetch.bind(self)
 
 let python = null
@@ -74,12 +74,12 @@ async function read(file, body, progress) {
   return bytes
 }
 
-// Waking up for each packet would cost a second of Python's time: where the browser fills a buffer,
-// it is asked for as much as comes in a while. One byte more than there should be is room to notice.
+// Waking up for each packet would cost time that Python needs: where the browser fills a buffer, it
+// is asked for as much as comes in a while. One byte more than there should be is room to notice.
 async function received(file, body, progress) {
   let buffer = new ArrayBuffer(file.size + 1)
   let size = 0
-  let part = PART.first
+  let part = PART.least
   const reader = filling(body)
   while (reader && size < buffer.byteLength) {
     const began = performance.now()
