@@ -220,9 +220,9 @@ class Cockpit:
         deck, before = self._made(name), self.deck
         if deck is before:
             return deck
-        self.deck = deck
         deck.apply_theme(self.theme)
         deck.select(before.choice.selected)
+        self.deck = deck
         # What lies over the main view is the same for all: it is taken off before it is put on.
         self._page.objects = [self.transport.view]
         deck.update(moving=False)

@@ -151,6 +151,7 @@ def test_decks_change_by_tab_and_by_key_and_both_go_on(desk, curl):
     desk.page.mouse.click(*desk.at(curl.mesh, *desk.sim.flock.positions[node]))
     desk.until(lambda: desk.cockpit.deck.choice.selected == (node,), "the node is selected")
     desk.page.locator(".tabs").get_by_role("button", name="Flock").click()
+    expect(desk.page.locator(".tabs [aria-current]")).to_have_text("Flock")
     expect(desk.map).to_be_visible()
     desk.settle()
     assert desk.cockpit.deck.choice.selected == (node,)
