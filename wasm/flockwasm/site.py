@@ -27,7 +27,7 @@ IMPORTS = 495
 
 _SHELL = Path(__file__).parent / "shell"
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
-_BOOT = ("boot.css", "boot.js", "image.js", "recording.js")
+_BOOT = ("boot.css", "boot.js", "eager.js", "image.js", "recording.js")
 _DOCUMENTS: dict[str, tuple[Theme, tuple[int, int]]] = {
     f"{name}-{theme}": (theme, least)
     for name, least in {"wide": (WIDE, HIGH), "narrow": (0, 0)}.items()
@@ -183,7 +183,8 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
     scripts.append("static/extensions/flockpit/js/cockpit.js")
     # Of the documents a visit takes one.
     others = [f"boot/{name}.json" for name in _DOCUMENTS][1:]
-    python = [sha256(files[path]).digest() for path in (*_PHASES, "boot/image.js", "worker.js")]
+    ours = ("boot/eager.js", "boot/image.js", "worker.js")
+    python = [sha256(files[path]).digest() for path in (*_PHASES, *ours)]
     return {
         "version": sha256(b"".join(python)).hexdigest()[:16],
         "files": [

@@ -1,6 +1,7 @@
 // Runs Python beside the page: fetches the runtime, checks every byte of it, starts the cockpit, and
 // carries messages between the two. A module worker, from a file of its own: no eval on the page.
 
+import {optimise} from "./boot/eager.js"
 import {find, forget, keep, restored, take} from "./boot/image.js"
 
 const HERE = new URL("./", import.meta.url)
@@ -10,6 +11,7 @@ const LIBRARY = "pyodide/python_stdlib.zip"
 const WASM = "application/wasm"
 const PART = {least: 1 << 16, most: 1 << 21, slow: 2000}
 const native = self.fetch.bind(self)
+const link = WebAssembly.instantiateStreaming
 
 let python = null
 let cockpit = null
@@ -348,6 +350,11 @@ function intercept(loader) {
     const path = url.startsWith(HERE.href) ? url.slice(HERE.href.length) : null
     if (loader.contents.has(path)) return loader.respond(path)
     return path?.startsWith("pyodide/") ? new Response() : native(resource, options)
+  }
+  WebAssembly.instantiateStreaming = async (source, imports) => {
+    const linked = await link.call(WebAssembly, source, imports)
+    optimise(linked.instance, imports)
+    return linked
   }
 }
 
