@@ -100,6 +100,12 @@ IMPORTED = """
 """
 
 
+def test_the_interpreter_was_optimised_before_it_ran(visitor):
+    (worker,) = visitor.page.workers
+    marks = "performance.getEntriesByName('flockpit:optimised').length"
+    assert worker.evaluate(marks) == 1
+
+
 def test_only_what_is_imported_is_packed(visitor):
     names = visitor.page.evaluate(IMPORTED)
     packages = {name.partition(".")[0] for name in names}
@@ -333,6 +339,46 @@ def test_a_native_link_opens_offline_survives_a_dead_worker_and_says_so(page, sh
     finally:
         shelf.down = False
     assert {*shelf.asked[asked:]} <= {"sw.js"}, "all else came from the browser's own store"
+
+
+# ---------------------------------------------------------------- the interpreter
+
+RUNTIME = """
+async (interpret) => {
+    const {optimise} = await import("./boot/eager.js")
+    const memory = new WebAssembly.Memory({initial: 1})
+    const stack = {least: 65536, now: 65536}
+    const run = eval(`(${interpret})`)
+    const exports = {
+        emscripten_stack_get_current: () => stack.now,
+        _emscripten_stack_alloc: (size) => {
+            stack.now -= size
+            stack.least = stack.now
+            return stack.now
+        },
+        _emscripten_stack_restore: (place) => { stack.now = place },
+        _PyEval_EvalFrameDefault: (...where) => run(new Int32Array(memory.buffer), ...where),
+    }
+    const done = optimise({exports}, {env: {memory}})
+    const written = new Uint8Array(memory.buffer).some((byte) => byte !== 0)
+    return {done, written, left: 65536 - stack.now, taken: 65536 - stack.least}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("interpret", "done"),
+    [
+        ("(words, state, frame) => words[(frame >> 2) + 10]", True),
+        ("(words, state, frame) => { words[(frame >> 2) + 12] = 7; return 7 }", False),
+        ("() => { throw new WebAssembly.RuntimeError('memory access out of bounds') }", False),
+    ],
+    ids=["as expected", "another result", "a trap"],
+)
+def test_a_runtime_that_is_not_as_expected_is_left_as_it_was(bare, interpret, done):
+    found = bare.evaluate(RUNTIME, interpret)
+    assert found.pop("taken") > 0
+    assert found == {"done": done, "written": False, "left": 0}
 
 
 # ---------------------------------------------------------------- the same runs

@@ -353,7 +353,7 @@ function intercept(loader) {
   }
   WebAssembly.instantiateStreaming = async (source, imports) => {
     const linked = await link.call(WebAssembly, source, imports)
-    optimise(linked.instance, imports)
+    if (optimise(linked.instance, imports)) performance.mark("flockpit:optimised")
     return linked
   }
 }
