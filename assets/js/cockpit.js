@@ -269,9 +269,11 @@ function listen() {
   addEventListener("resize", onResize)
 }
 
-// Components link their sheets; the page shows once all of them are there.
+// Components link their sheets, unless they are written in; the page shows once all of them are there.
 async function reveal() {
   const links = [...all(document, "link[rel=stylesheet]")]
+  const linked = links.some((link) => link.getRootNode() !== document)
+  settled = linked ? "" : extents()
   const pending = links.filter((link) => link.sheet === null)
   const loaded = (link) =>
     new Promise((done) => {
@@ -282,14 +284,14 @@ async function reveal() {
   await Promise.race([Promise.all(pending.map(loaded)), patience])
   document.documentElement.classList.add("ready")
   requestAnimationFrame(() => settle())
-  setTimeout(() => settle({again: true}), 300)
+  setTimeout(settle, 300)
 }
 
 // Figures that measured themselves while the sheets were still loading measure again; and once more
 // if that made others of them larger or smaller.
 let settled = ""
-function settle({again = false} = {}) {
-  if (!again || settled !== extents()) {
+function settle() {
+  if (settled !== extents()) {
     for (const view of window.Bokeh.index.roots) view.invalidate_layout?.()
   }
   settled = extents()

@@ -1,6 +1,7 @@
 """The static site in a real browser: no server but one for files, no other machine, no errors."""
 
 import json
+import re
 from hashlib import sha256
 from typing import get_args
 from urllib.parse import parse_qs, urlsplit
@@ -339,6 +340,37 @@ def test_a_native_link_opens_offline_survives_a_dead_worker_and_says_so(page, sh
     finally:
         shelf.down = False
     assert {*shelf.asked[asked:]} <= {"sw.js"}, "all else came from the browser's own store"
+
+
+# ---------------------------------------------------------------- style sheets
+
+SHEETS = """
+() => {
+    const found = {linked: 0, texts: []}
+    const walk = (root) => {
+        for (const {shadowRoot} of root.querySelectorAll("*")) if (shadowRoot) look(shadowRoot)
+    }
+    const look = (tree) => {
+        found.linked += tree.querySelectorAll("link").length
+        found.texts.push(...[...tree.querySelectorAll("style")].map((style) => style.textContent))
+        walk(tree)
+    }
+    walk(document)
+    return found
+}
+"""
+
+
+def test_sheets_are_written_into_panes_and_lead_where_they_led(visitor, shelf):
+    found = visitor.page.evaluate(SHEETS)
+    assert found["linked"] == 0
+    places = {
+        place for text in found["texts"] for place in re.findall(r'url\("(?!data:)([^"]+)', text)
+    }
+    assert places
+    for place in places:
+        assert place.startswith(shelf.url)
+        assert ".." not in place
 
 
 # ---------------------------------------------------------------- the interpreter

@@ -27,7 +27,7 @@ IMPORTS = 495
 
 _SHELL = Path(__file__).parent / "shell"
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
-_BOOT = ("boot.css", "boot.js", "eager.js", "image.js", "recording.js")
+_BOOT = ("boot.css", "boot.js", "eager.js", "embed.js", "image.js", "recording.js")
 _DOCUMENTS: dict[str, tuple[Theme, tuple[int, int]]] = {
     f"{name}-{theme}": (theme, least)
     for name, least in {"wide": (WIDE, HIGH), "narrow": (0, 0)}.items()

@@ -1,6 +1,7 @@
 // The page's end of the static site: shows a recording and how far loading is, starts the worker,
 // joins its document to the page's, and starts it again should it die.
 
+import {build, read, writeSheets} from "./embed.js"
 import {Recording} from "./recording.js"
 
 const PHASES = [
@@ -242,11 +243,9 @@ async function show({doc, models}) {
   cockpit.dataset.partial = ""
   cockpit.replaceChildren()
   const place = cockpit.appendChild(document.createElement("div"))
-  const {embed} = window.Bokeh
-  const {Document} = window.Bokeh.require("document")
-  const made = Document.from_json(JSON.parse(doc))
+  const made = await read(doc)
   half = new Half(made, worker)
-  await embed.add_document_standalone(made, place, [place])
+  await build(made, place)
   shown = models
   delete cockpit.dataset.partial
 }
@@ -486,7 +485,7 @@ async function start() {
       requestAnimationFrame(() => setTimeout(done))
       setTimeout(done, 1000)
     })
-    scripts = painted.then(() => Promise.all(site.scripts.map(addScript)))
+    scripts = painted.then(() => Promise.all(site.scripts.map(addScript))).then(writeSheets)
     // What Python will make is there already: it is shown while Python is on its way.
     early = painted.then(() => shipped(fitting)).then(show)
     launch(query)
