@@ -287,8 +287,8 @@ async function reveal() {
   setTimeout(settle, 300)
 }
 
-// Figures that measured themselves while the sheets were still loading measure again; and once more
-// if that made others of them larger or smaller.
+// Figures that measured themselves while sheets were still loading measure again; and whenever some of
+// them have become larger or smaller since.
 let settled = ""
 function settle() {
   if (settled !== extents()) {

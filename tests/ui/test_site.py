@@ -373,6 +373,22 @@ def test_sheets_are_written_into_panes_and_lead_where_they_led(visitor, shelf):
         assert ".." not in place
 
 
+@pytest.mark.expects_console_errors
+def test_a_lost_sheet_stops_nothing_and_the_page_takes_turns_with_what_is_built(page, shelf):
+    page.add_init_script(
+        "window.turns = 0; const own = scheduler.yield.bind(scheduler);"
+        "scheduler.yield = () => { window.turns += 1; return own() }"
+    )
+    with shelf.without(lost={"static/extensions/flockpit/css/instruments.css"}):
+        page.goto(shelf.url)
+        page.wait_for_selector("html.ready.live", state="attached", timeout=BOOT_MS)
+    assert page.evaluate(SHEETS)["linked"] > 0, "Bokeh links the one that could not be fetched"
+    assert page.evaluate("turns") > 1
+    # Only the first document is built so.
+    initialize = "Bokeh.require('core/view').View.prototype.lazy_initialize.toString()"
+    assert page.evaluate(initialize).startswith("async lazy_initialize(")
+
+
 # ---------------------------------------------------------------- the interpreter
 
 RUNTIME = """

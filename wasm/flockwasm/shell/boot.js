@@ -1,7 +1,7 @@
 // The page's end of the static site: shows a recording and how far loading is, starts the worker,
 // joins its document to the page's, and starts it again should it die.
 
-import {build, read, writeSheets} from "./embed.js"
+import {build, fetchSheets, read, writeSheets} from "./embed.js"
 import {Recording} from "./recording.js"
 
 const PHASES = [
@@ -195,7 +195,7 @@ class Half {
     for (const event of events) {
       if (!event.sync) continue
       // The first frame of the run has been painted: from now on it lives.
-      if (event.attr === "painted" && !live) began()
+      if (event.attr === "painted" && !live && this === half) began()
       if (event.model && event.attr) {
         this.waiting = this.waiting.filter(
           (other) => !(other.model === event.model && other.attr === event.attr),
@@ -236,7 +236,7 @@ function written(patch) {
 }
 
 async function show({doc, models}) {
-  await scripts
+  await Promise.all([scripts, fetchSheets(doc)])
   for (const view of [...window.Bokeh.index.roots]) view.remove()
   window.Bokeh.documents.splice(0)
   const cockpit = find("cockpit")
@@ -246,6 +246,8 @@ async function show({doc, models}) {
   const made = await read(doc)
   half = new Half(made, worker)
   await build(made, place)
+  // The page has said by now that it cannot start: nothing is shown below that.
+  if (stopped) return
   shown = models
   delete cockpit.dataset.partial
 }
@@ -282,12 +284,14 @@ const HANDLERS = {
     progress.count(phase, done, total)
   },
   async document({about, models, written}) {
+    const mine = worker
     const {version, nodes} = JSON.parse(about)
     progress.count("tick", 1, nodes)
     find("engine").textContent = `flockpit ${version}`
     await early
     if (written) await show({doc: written, models})
     else if (shown !== models) await show(await shipped((made) => made.theme === theme() && made.models === models))
+    if (stopped || mine !== worker) return
     half.worker = worker
     worker.postMessage({kind: "shown"})
     half.idle()

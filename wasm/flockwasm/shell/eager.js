@@ -15,23 +15,25 @@ const CALLS = 400
 const FRAME = {previousInstruction: 7, stackTop: 8, locals: 10}
 const INTERPRETER_EXIT = 3
 
-// In words. What lies in zeros is read further on too, but is not used.
+// In words. Beyond the zeros memory is read too, but what stands there is not used.
 const SIZE = {state: 128, frame: 16, code: 4, zeros: 64}
 
 // Takes a runtime that was linked and not started, and what it was linked with. Returns whether the
-// interpreter did what was expected of it; then, and otherwise too, memory is as it was.
+// interpreter did what was expected of it. What was put into its stack is zero again afterwards.
 export function optimise({exports}, {env}) {
-  const before = exports.emscripten_stack_get_current()
-  const total = Object.values(SIZE).reduce((sum, size) => sum + size)
-  const at = exports._emscripten_stack_alloc(4 * total)
-  const words = new Int32Array(env.memory.buffer, at, total)
   try {
-    return leaves(words, at, exports._PyEval_EvalFrameDefault)
+    const before = exports.emscripten_stack_get_current()
+    const total = Object.values(SIZE).reduce((sum, size) => sum + size)
+    const at = exports._emscripten_stack_alloc(4 * total)
+    const words = new Int32Array(env.memory.buffer, at, total)
+    try {
+      return leaves(words, at, exports._PyEval_EvalFrameDefault)
+    } finally {
+      words.fill(0)
+      exports._emscripten_stack_restore(before)
+    }
   } catch {
     return false
-  } finally {
-    words.fill(0)
-    exports._emscripten_stack_restore(before)
   }
 }
 

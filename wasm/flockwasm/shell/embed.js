@@ -1,17 +1,17 @@
-// Puts a document of Bokeh's into the page. Bokeh does that in one go, in which the page hears nobody;
-// here it takes turns with the page, and nothing has to be laid out again.
+// Puts the page's first document of Bokeh's into it. Bokeh does that at one go, in which the page hears
+// nobody, and lays it out again when style sheets come. Here views take turns with the page, and sheets
+// are there at once.
 
 const TURN_MS = 40
+const PATIENCE_MS = 3000
 
-// The document that a text is of; what it needs of the page is fetched.
 export async function read(text) {
-  await sheetsOf(text)
   const doc = window.Bokeh.require("document").Document.from_json(JSON.parse(text))
   await turn()
   return doc
 }
 
-// Builds what shows it: views in turns, and then their elements at one go.
+// Builds what shows a document: views in turns, and then their elements at one go.
 export async function build(doc, place) {
   let since = performance.now()
   const back = replace(window.Bokeh.require("core/view").View, "lazy_initialize", (initialize) => {
@@ -37,9 +37,17 @@ function replace({prototype}, name, by) {
   }
 }
 
-// Lets the browser do what waits: input, and pictures.
+// Lets the browser do what waits: input, and pictures. Timers of a page in the background would be slow.
 function turn() {
-  return globalThis.scheduler?.yield?.() ?? new Promise((done) => setTimeout(done))
+  if (globalThis.scheduler?.yield) return scheduler.yield()
+  return new Promise((done) => {
+    const {port1, port2} = new MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
+      done()
+    }
+    port2.postMessage(null)
+  })
 }
 
 // ------------------------------------------------------------------ style sheets
@@ -48,21 +56,26 @@ const sheets = new Map()
 const LINKED = /"name":"ImportedStyleSheet","id":"[^"]+","attributes":\{"url":"([^"]+)"/g
 const OUTSIDE = /url\((['"]?)(?!data:)([^'")]+)\1\)/g
 
-async function sheetsOf(text) {
+// Fetches the sheets that a document's text names.
+export async function fetchSheets(text) {
   const urls = [...text.matchAll(LINKED)].map(([, url]) => url)
   await Promise.all(urls.filter((url) => !sheets.has(url)).map(fetchSheet))
 }
 
 // One that cannot be had is linked, as Bokeh would; then the browser says what is wrong.
 async function fetchSheet(url) {
-  const response = await fetch(url).catch(() => null)
-  if (!response?.ok) return
-  const place = (_all, _quote, path) => `url("${new URL(path, response.url)}")`
-  sheets.set(url, (await response.text()).replaceAll(OUTSIDE, place))
+  try {
+    const response = await fetch(url, {signal: AbortSignal.timeout(PATIENCE_MS)})
+    if (!response.ok) return
+    const place = (_all, _quote, path) => `url("${new URL(path, response.url)}")`
+    sheets.set(url, (await response.text()).replaceAll(OUTSIDE, place))
+  } catch {
+    return
+  }
 }
 
-// Bokeh links every sheet anew in every pane, where it comes a moment after the first layout. Written
-// into the panes, they are there at once. For once Bokeh's scripts are there.
+// Bokeh links every sheet anew in every pane, where it comes a moment after the first layout. Those
+// that were fetched are written into the panes instead. Bokeh's scripts have to be there.
 export function writeSheets() {
   const {ImportedStyleSheet} = window.Bokeh.require("models/dom/stylesheets")
   const {InlineStyleSheet} = window.Bokeh.require("core/dom")
