@@ -283,7 +283,7 @@ async function reveal() {
   const patience = new Promise((done) => setTimeout(done, 3000))
   await Promise.race([Promise.all(pending.map(loaded)), patience])
   document.documentElement.classList.add("ready")
-  requestAnimationFrame(() => settle())
+  requestAnimationFrame(settle)
   setTimeout(settle, 300)
 }
 

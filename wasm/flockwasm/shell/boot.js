@@ -246,7 +246,7 @@ async function show({doc, models}) {
   const made = await read(doc)
   half = new Half(made, worker)
   await build(made, place)
-  // The page has said by now that it cannot start: nothing is shown below that.
+  // If the page has said meanwhile that it cannot start, nothing is shown below that.
   if (stopped) return
   shown = models
   delete cockpit.dataset.partial

@@ -1,6 +1,6 @@
-// Puts the page's first document of Bokeh's into it. Bokeh does that at one go, in which the page hears
+// Puts a whole document of Bokeh's into the page. Bokeh does that at one go, in which the page hears
 // nobody, and lays it out again when style sheets come. Here views take turns with the page, and sheets
-// are there at once.
+// are there at once. What comes later, by patches, Bokeh builds as ever.
 
 const TURN_MS = 40
 const PATIENCE_MS = 3000
@@ -62,7 +62,6 @@ export async function fetchSheets(text) {
   await Promise.all(urls.filter((url) => !sheets.has(url)).map(fetchSheet))
 }
 
-// One that cannot be had is linked, as Bokeh would; then the browser says what is wrong.
 async function fetchSheet(url) {
   try {
     const response = await fetch(url, {signal: AbortSignal.timeout(PATIENCE_MS)})
@@ -70,7 +69,7 @@ async function fetchSheet(url) {
     const place = (_all, _quote, path) => `url("${new URL(path, response.url)}")`
     sheets.set(url, (await response.text()).replaceAll(OUTSIDE, place))
   } catch {
-    return
+    // It is linked, as Bokeh would; then the browser says what is wrong.
   }
 }
 
